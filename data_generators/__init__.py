@@ -1,0 +1,1 @@
+"""Generated customers and transactions; knows nothing of the rest of the project."""

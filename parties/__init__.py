@@ -1,0 +1,1 @@
+"""One institution: its server, its files, its policy and its commands."""

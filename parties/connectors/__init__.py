@@ -1,0 +1,1 @@
+"""Where a party's rows come from: CSV, Parquet, SQL."""

@@ -1,0 +1,1 @@
+"""Paillier over batches: keys, packing of numbers, and the kernel that multiplies."""

@@ -1,0 +1,1 @@
+"""Private set intersection: which rows of each party are the same customer."""

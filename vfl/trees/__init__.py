@@ -1,0 +1,1 @@
+"""Gradient-boosted trees that equal XGBoost on the pooled columns."""

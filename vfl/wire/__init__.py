@@ -1,0 +1,1 @@
+"""Messages, their bytes and their order. No arrays, no cryptography, no sockets."""

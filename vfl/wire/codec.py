@@ -1,0 +1,76 @@
+"""Messages to bytes and back: a version byte, then MessagePack.
+
+Decoding is the edge where foreign bytes become checked values, so every failure is a
+:class:`~vfl.errors.MalformedMessage` or :class:`~vfl.errors.TooLarge` that names the field and its
+bound, never its content.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from vfl.errors import MalformedMessage, TooLarge
+from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Reply, Request
+
+PROTOCOL_VERSION = 1
+
+_Body = TypeVar("_Body")
+
+
+class Envelope(msgspec.Struct, Generic[_Body], frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One message of one job. ``sequence`` counts the requests of a job from 1; a reply repeats it."""
+
+    job: Identifier
+    sequence: Annotated[int, Meta(ge=1, lt=2**53)]
+    body: _Body
+
+
+_encoder = msgspec.msgpack.Encoder()
+_request_decoder = msgspec.msgpack.Decoder(Envelope[Request])
+_reply_decoder = msgspec.msgpack.Decoder(Envelope[Reply])
+
+
+def encode(envelope: Envelope[Request] | Envelope[Reply]) -> bytes:
+    """Return the frame of a message.
+
+    Raises:
+        TooLarge: the frame would exceed ``MAX_FRAME_BYTES``; send smaller chunks.
+    """
+    frame = bytes([PROTOCOL_VERSION]) + _encoder.encode(envelope)
+    if len(frame) > MAX_FRAME_BYTES:
+        raise TooLarge(f"a frame of {len(frame)} bytes exceeds {MAX_FRAME_BYTES}; use smaller chunks")
+    return frame
+
+
+def decode_request(frame: bytes) -> Envelope[Request]:
+    """Return the request in a frame; raises MalformedMessage or TooLarge."""
+    return _decode(frame, _request_decoder)
+
+
+def decode_reply(frame: bytes) -> Envelope[Reply]:
+    """Return the reply in a frame; raises MalformedMessage or TooLarge."""
+    return _decode(frame, _reply_decoder)
+
+
+def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Envelope[_Body]]) -> Envelope[_Body]:
+    if len(frame) > MAX_FRAME_BYTES:
+        raise TooLarge(f"a frame of {len(frame)} bytes exceeds {MAX_FRAME_BYTES}")
+    if not frame:
+        raise MalformedMessage("the frame is empty")
+    if frame[0] != PROTOCOL_VERSION:
+        raise MalformedMessage(
+            f"protocol version {frame[0]} is not spoken here; this party speaks {PROTOCOL_VERSION}"
+        )
+    try:
+        return decoder.decode(memoryview(frame)[1:])
+    except msgspec.ValidationError as error:
+        # msgspec names the path and the expected type or bound, and of the value only an unknown tag
+        # or choice, in quotes: foreign text that has no place in a log.
+        reason = re.sub(r" '.*?'", "", str(error))
+        raise MalformedMessage(f"not a message of this protocol: {reason}") from None
+    except msgspec.DecodeError:
+        raise MalformedMessage("the frame is truncated or is not MessagePack") from None

@@ -1,0 +1,137 @@
+"""A job as each side holds it: who, which state, and the number of the last request.
+
+``FeatureSession`` turns frames into requests and replies into frames; ``LabelSession`` is a
+conversation with one peer. Both walk the same table.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from vfl.errors import MalformedMessage, OutOfSequence, PeerError, PeerRefused, Replayed, VflError
+from vfl.wire import messages as m
+from vfl.wire.channel import Channel
+from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
+from vfl.wire.states import REPLIES, State, next_state
+
+_Reply = TypeVar("_Reply", bound=m.Message)
+
+Handler = Callable[[m.Message], m.Message]
+"""What answers the requests of one job at the feature party."""
+
+
+def new_job() -> str:
+    """Return a fresh job name: 128 random bits in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+class FeatureSession:
+    """The feature party's side of one job.
+
+    A request that is malformed, replayed, out of order or not allowed in this state is refused and
+    changes nothing. A request that its handler refuses ends the job: half-done work is not resumed.
+
+    Args:
+        job: name of the job.
+        state, sequence: where the job stands; the defaults are a new job's.
+    """
+
+    def __init__(self, job: str, state: State = State.NEW, sequence: int = 0) -> None:
+        self.job = job
+        self.state = state
+        self.sequence = sequence
+        self._lock = threading.Lock()
+
+    def answer(self, envelope: Envelope[m.Request], handler: Handler) -> Envelope[m.Reply]:
+        """Return the reply to one request, a :class:`~vfl.wire.messages.Refusal` included in none.
+
+        Raises:
+            Replayed, OutOfSequence: refused at the door; the job goes on.
+            VflError: the handler refused; the job has failed.
+        """
+        with self._lock:
+            if envelope.sequence <= self.sequence:
+                raise Replayed(f"request {envelope.sequence} of this job was already answered")
+            if envelope.sequence != self.sequence + 1:
+                raise OutOfSequence(f"request {envelope.sequence} came where {self.sequence + 1} was due")
+            after = next_state(self.state, type(envelope.body))
+            try:
+                reply = handler(envelope.body)
+            except BaseException:
+                self.state = State.FAILED
+                raise
+            self.state, self.sequence = after, envelope.sequence
+            return Envelope(self.job, envelope.sequence, cast(m.Reply, reply))
+
+
+class LabelSession:
+    """The label party's side of one job with one peer.
+
+    Args:
+        channel: carries the frames.
+        peer: name of the feature party.
+        job: name of the job; a fresh one by default.
+    """
+
+    def __init__(self, channel: Channel, peer: str, job: str | None = None) -> None:
+        self.peer = peer
+        self.job = job or new_job()
+        self._channel = channel
+        self._state = State.NEW
+        self._sequence = 0
+        self._lock = threading.Lock()
+
+    def ask(self, request: m.Message, reply_type: type[_Reply]) -> _Reply:
+        """Send a request and return its reply.
+
+        Raises:
+            PeerRefused: the peer answered with a refusal.
+            MalformedMessage, OutOfSequence: the answer is not the reply to this request.
+            PeerUnreachable: from the channel.
+        """
+        if REPLIES[type(request)] is not reply_type:
+            raise TypeError(f"{type(request).__name__} is answered by {REPLIES[type(request)].__name__}")
+        with self._lock:
+            after = next_state(self._state, type(request))
+            self._sequence += 1
+            envelope = Envelope(self.job, self._sequence, cast(m.Request, request))
+            answer = decode_reply(self._channel.exchange(self.peer, encode(envelope)))
+            if isinstance(answer.body, m.Refusal):
+                self._state = State.FAILED
+                raise PeerRefused(self.peer, answer.body.code, answer.body.text)
+            if (answer.job, answer.sequence) != (self.job, self._sequence):
+                raise OutOfSequence(f"{self.peer} answered another request than the one it was asked")
+            if not isinstance(answer.body, reply_type):
+                raise MalformedMessage(
+                    f"{self.peer} answered {type(answer.body).__name__} where {reply_type.__name__} was due"
+                )
+            self._state = after
+            return answer.body
+
+
+def refusal(error: VflError, envelope: Envelope[m.Request] | None) -> Envelope[m.Reply]:
+    """Return the reply that tells the peer of an error.
+
+    A peer's own fault is explained to it in full; of ours it hears only that there was one.
+    """
+    ours = "this party could not do its part; see its log"
+    text = str(error)[:2_000] if isinstance(error, PeerError) else ours
+    job, sequence = (envelope.job, envelope.sequence) if envelope else ("unknown", 1)
+    return Envelope(job, sequence, m.Refusal(error.code, text))
+
+
+def loopback_receiver(session: FeatureSession, handler: Handler) -> Callable[[bytes], bytes]:
+    """Return a function from request frame to reply frame, for :class:`LoopbackChannel`."""
+
+    def receive(frame: bytes) -> bytes:
+        envelope = None
+        try:
+            envelope = decode_request(frame)
+            return encode(session.answer(envelope, handler))
+        except VflError as error:
+            return encode(refusal(error, envelope))
+
+    return receive

@@ -1,0 +1,91 @@
+"""The order of messages as a table; ``docs/protocol.md`` draws its diagram from it.
+
+A job lives at the feature party in one state. A request that the table does not list for that state
+is refused and changes nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from vfl.errors import OutOfSequence
+from vfl.wire import messages as m
+
+
+class State(enum.Enum):
+    """Where a job stands, seen from the feature party."""
+
+    NEW = "new"
+    MASKING = "masking"
+    READY = "ready"
+    RECEIVING = "receiving"
+    GROWING = "growing"
+    SCORING = "scoring"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
+    (State.NEW, m.OpenAlignment): State.MASKING,
+    (State.MASKING, m.MaskPoints): State.MASKING,
+    (State.MASKING, m.FetchPoints): State.MASKING,
+    (State.MASKING, m.FixAlignment): State.CLOSED,
+    (State.NEW, m.OpenTraining): State.READY,
+    (State.READY, m.OpenTree): State.RECEIVING,
+    (State.READY, m.CloseTraining): State.CLOSED,
+    (State.RECEIVING, m.Gradients): State.RECEIVING,
+    (State.RECEIVING, m.SumRoot): State.GROWING,
+    (State.GROWING, m.GrowLevel): State.GROWING,
+    (State.GROWING, m.OpenTree): State.RECEIVING,
+    (State.GROWING, m.CloseTraining): State.CLOSED,
+    (State.NEW, m.OpenScoring): State.SCORING,
+    (State.SCORING, m.AskDirections): State.SCORING,
+    (State.SCORING, m.CloseScoring): State.CLOSED,
+    (State.NEW, m.AskShare): State.CLOSED,
+}
+
+REPLIES: dict[type[m.Message], type[m.Message]] = {
+    m.OpenAlignment: m.AlignmentOpened,
+    m.MaskPoints: m.PointsMasked,
+    m.FetchPoints: m.PointsFetched,
+    m.FixAlignment: m.AlignmentFixed,
+    m.OpenTraining: m.TrainingOpened,
+    m.OpenTree: m.TreeOpened,
+    m.Gradients: m.GradientsTaken,
+    m.SumRoot: m.LevelGrown,
+    m.GrowLevel: m.LevelGrown,
+    m.CloseTraining: m.TrainingClosed,
+    m.OpenScoring: m.ScoringOpened,
+    m.AskDirections: m.DirectionsGiven,
+    m.CloseScoring: m.ScoringClosed,
+    m.AskShare: m.ShareGiven,
+}
+
+OPENINGS = tuple(message for state, message in TRANSITIONS if state is State.NEW)
+"""Messages that begin a job."""
+
+
+def next_state(state: State, message: type[m.Message]) -> State:
+    """Return the state after a request.
+
+    Raises:
+        OutOfSequence: the table has no such step; the message says what would be accepted.
+    """
+    after = TRANSITIONS.get((state, message))
+    if after is None:
+        expected = [kind.__name__ for start, kind in TRANSITIONS if start is state]
+        raise OutOfSequence(
+            f"{message.__name__} cannot come while the job is {state.value}; "
+            + (f"expected {', '.join(expected)}" if expected else "open a new job")
+        )
+    return after
+
+
+def diagram() -> str:
+    """Return the table as a Mermaid state diagram, for ``docs/protocol.md``."""
+    lines = ["stateDiagram-v2", "    [*] --> new"]
+    lines += [
+        f"    {start.value} --> {end.value}: {kind.__name__}" for (start, kind), end in TRANSITIONS.items()
+    ]
+    lines += ["    closed --> [*]"]
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""Frames: what is sent is what arrives, and nothing else is let in."""
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vfl.errors import MalformedMessage, TooLarge
+from vfl.wire import messages as m
+from vfl.wire.codec import PROTOCOL_VERSION, Envelope, decode_reply, decode_request, encode
+
+REQUESTS = [
+    m.OpenAlignment("a1", "left", ["customer: strip upper"], 10),
+    m.MaskPoints(b"\x01" * 64),
+    m.FetchPoints(0, 5),
+    m.FixAlignment(b"\x00" * 8, bytes(32)),
+    m.OpenTraining("m1", "a1", bytes(32), b"\xff", b"\x00", b"\x11" * 256, 32, 8, 1.0, 0.25, 32, 5, 10),
+    m.OpenTree(0, b"", [1, 2]),
+    m.Gradients(0, b"\x07" * 512),
+    m.SumRoot(),
+    m.GrowLevel([m.Split(0, 1, 2, True)], [m.Directions(1, b"\x01")], [0, 1]),
+    m.CloseTraining(3),
+    m.OpenScoring("m1", "a1", bytes(32)),
+    m.AskDirections(0, 100),
+    m.CloseScoring(),
+    m.AskShare("m1"),
+]
+
+
+def frame(*body: object) -> bytes:
+    return bytes([PROTOCOL_VERSION]) + msgspec.msgpack.encode(list(body))
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: type(r).__name__)
+def test_request_round_trip(request_):
+    """Every request comes out of its frame equal to what went in."""
+    envelope = Envelope("job", 7, request_)
+    assert decode_request(encode(envelope)) == envelope
+
+
+def test_every_request_is_covered():
+    """The round trip above leaves out no request of the protocol."""
+    assert {type(r) for r in REQUESTS} == set(m.Request.__args__)
+
+
+@given(st.binary(max_size=200))
+def test_foreign_bytes_are_refused_cleanly(data):
+    """Arbitrary bytes are a message or a MalformedMessage, never another error."""
+    for decode in (decode_request, decode_reply):
+        with contextlib.suppress(MalformedMessage):
+            decode(data)
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: type(r).__name__)
+def test_truncated_frames_are_refused(request_):
+    """A frame cut at any place is refused."""
+    data = encode(Envelope("job", 1, request_))
+    for cut in range(len(data)):
+        with pytest.raises(MalformedMessage):
+            decode_request(data[:cut])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\x63" + frame("job", 1, {"kind": "SumRoot"})[1:], "version 99"),
+        (frame("job", 1, {"kind": "Attack"}), "kind"),
+        (frame("job", 1, {"kind": "SumRoot", "extra": 1}), "unknown field"),
+        (frame("job", 0, {"kind": "SumRoot"}), ">= 1"),
+        (frame("../etc/passwd", 1, {"kind": "SumRoot"}), "regex"),
+        (frame("job", 1, {"kind": "FetchPoints", "offset": 0, "count": 0}), "count"),
+        (frame("job", 1, {"kind": "AskShare", "model": "m" * 65}), "model"),
+        (frame("job", 1, {"kind": "FixAlignment", "positions": b"", "key": b"short"}), "key"),
+    ],
+)
+def test_bad_frames_say_why(data, reason):
+    """A refusal names the field and the bound."""
+    with pytest.raises(MalformedMessage, match=reason):
+        decode_request(data)
+
+
+def test_a_refusal_repeats_no_foreign_text():
+    """Foreign words in a frame do not reach the error, and so no log."""
+    with pytest.raises(MalformedMessage) as caught:
+        decode_request(frame("job", 1, {"kind": "customer-4711"}))
+    assert "4711" not in str(caught.value)
+
+
+def test_oversized_frames_are_refused_both_ways():
+    """No frame above the limit is made or read."""
+    with pytest.raises(TooLarge):
+        encode(Envelope("job", 1, m.Gradients(0, bytes(m.MAX_FRAME_BYTES))))
+    with pytest.raises(TooLarge):
+        decode_request(bytes(m.MAX_FRAME_BYTES + 1))

@@ -1,0 +1,112 @@
+"""Sessions: the table is walked by both sides, and only forward."""
+
+import pytest
+
+from vfl.errors import BadCiphertext, DataError, MalformedMessage, OutOfSequence, PeerRefused, Replayed
+from vfl.wire import messages as m
+from vfl.wire.channel import LoopbackChannel
+from vfl.wire.codec import Envelope, decode_reply, encode
+from vfl.wire.session import FeatureSession, LabelSession, loopback_receiver
+from vfl.wire.states import REPLIES, TRANSITIONS, State, diagram, next_state
+
+OPENED = m.ScoringOpened(3, 10)
+OPEN = m.OpenScoring("model", "alignment", bytes(32))
+
+
+def score_handler(message):
+    if isinstance(message, m.OpenScoring):
+        return OPENED
+    if isinstance(message, m.AskDirections):
+        return m.DirectionsGiven(bytes(message.count))
+    return m.ScoringClosed()
+
+
+def joined(handler=score_handler):
+    """Return a label session and the feature session it talks to, joined by real bytes."""
+    feature = FeatureSession("job")
+    channel = LoopbackChannel({"telco": loopback_receiver(feature, handler)})
+    return LabelSession(channel, "telco", "job"), feature
+
+
+def test_a_job_walks_from_new_to_closed():
+    """A whole job passes, and both sides end closed."""
+    label, feature = joined()
+    assert label.ask(OPEN, m.ScoringOpened) == OPENED
+    assert label.ask(m.AskDirections(0, 4), m.DirectionsGiven).left == bytes(4)
+    label.ask(m.CloseScoring(), m.ScoringClosed)
+    assert feature.state is State.CLOSED
+
+
+def test_every_request_has_a_place_and_a_reply():
+    """No message of the protocol is missing from the table of states or of replies."""
+    requests = set(m.Request.__args__)
+    assert {kind for _, kind in TRANSITIONS} == requests == set(REPLIES)
+    assert set(REPLIES.values()) | {m.Refusal} == set(m.Reply.__args__)
+
+
+@pytest.mark.parametrize("state", list(State), ids=lambda s: s.value)
+@pytest.mark.parametrize("kind", list(REPLIES), ids=lambda k: k.__name__)
+def test_what_the_table_does_not_list_is_refused(state, kind):
+    """Each (state, message) is either a row of the table or an OutOfSequence."""
+    if (state, kind) in TRANSITIONS:
+        assert next_state(state, kind) is TRANSITIONS[state, kind]
+    else:
+        with pytest.raises(OutOfSequence):
+            next_state(state, kind)
+
+
+def test_replayed_and_skipped_requests_are_refused_and_change_nothing():
+    """After a replay or a gap the honest job goes on."""
+    feature = FeatureSession("job")
+    first = Envelope("job", 1, OPEN)
+    feature.answer(first, score_handler)
+    with pytest.raises(Replayed):
+        feature.answer(first, score_handler)
+    with pytest.raises(OutOfSequence):
+        feature.answer(Envelope("job", 3, m.CloseScoring()), score_handler)
+    feature.answer(Envelope("job", 2, m.CloseScoring()), score_handler)
+    assert feature.state is State.CLOSED
+
+
+def test_a_handler_that_refuses_ends_the_job_and_tells_the_peer():
+    """A refusal inside the work reaches the peer with its code; the job is over."""
+
+    def refuse(message):
+        raise BadCiphertext("a ciphertext is zero")
+
+    label, feature = joined(refuse)
+    with pytest.raises(PeerRefused, match="a ciphertext is zero") as caught:
+        label.ask(OPEN, m.ScoringOpened)
+    assert caught.value.peer_code == "bad_ciphertext"
+    assert feature.state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Envelope("other", 1, OPENED), OutOfSequence),
+        (Envelope("job", 2, OPENED), OutOfSequence),
+        (Envelope("job", 1, m.ScoringClosed()), MalformedMessage),
+    ],
+)
+def test_an_answer_to_something_else_is_refused(answer, error):
+    """The label party takes only the reply that belongs to its request."""
+    label = LabelSession(LoopbackChannel({"telco": lambda frame: encode(answer)}), "telco", "job")
+    with pytest.raises(error):
+        label.ask(OPEN, m.ScoringOpened)
+
+
+def test_our_own_fault_is_not_explained_to_the_peer():
+    """A local error crosses the wire as a code and a fixed sentence."""
+    def fail(message):
+        raise DataError("column salary has text")
+
+    feature = FeatureSession("job")
+    reply = decode_reply(loopback_receiver(feature, fail)(encode(Envelope("job", 1, OPEN))))
+    assert isinstance(reply.body, m.Refusal)
+    assert "salary" not in reply.body.text
+
+
+def test_the_diagram_shows_every_transition():
+    """The documented diagram is drawn from the table."""
+    assert diagram().count(":") == len(TRANSITIONS)

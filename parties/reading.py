@@ -1,0 +1,89 @@
+"""Decoded TOML to structs, field by field: one mistake does not hide the next.
+
+A mistake is a line: the key, what is wrong, what to write instead. Callers collect them in a list.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from vfl.errors import ParameterError
+from vfl.params import TreeParams
+
+_Kind = TypeVar("_Kind", bound=Struct)
+
+
+def read_struct(kind: type[_Kind], value: Any, where: str, mistakes: list[str]) -> _Kind | None:
+    """Return a table as a struct, or None after adding its mistakes."""
+    before = len(mistakes)
+    table = read_table(value, where, mistakes)
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    mistakes += unknown_keys(table, list(fields), where, "key")
+    values = {}
+    for name, field in fields.items():
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            values[name] = read_struct(field.type, table.get(name, {}), f"{where}.{name}", mistakes)
+        elif name in table:
+            try:
+                values[name] = msgspec.convert(table[name], field.type)
+            except msgspec.ValidationError as error:
+                mistakes.append(f"{where}.{name}: {_reason(error)}; write {_description(kind, name)}")
+        elif field.required:
+            mistakes.append(f"{where}.{name}: missing; write {_description(kind, name)}")
+    return kind(**values) if len(mistakes) == before else None
+
+
+def read_params(table: Mapping[str, Any], where: str, mistakes: list[str]) -> TreeParams | None:
+    """Return training parameters out of ``[model]`` or of options, or None after adding the mistakes."""
+    known = list(TreeParams.__struct_fields__)
+    unknown = unknown_keys(table, known, where, "parameter")
+    mistakes += unknown
+    try:
+        return TreeParams(**{key: value for key, value in table.items() if key in known})
+    except ParameterError as error:
+        mistakes.append(f"{where}: {error}")
+        return None
+
+
+def read_table(value: Any, where: str, mistakes: list[str]) -> dict[str, Any]:
+    """Return a value that must be a table, or an empty one after adding the mistake."""
+    if isinstance(value, dict):
+        return value
+    mistakes.append(f"{where}: expected a table; write [{where}] on a line of its own")
+    return {}
+
+
+def unknown_keys(table: Mapping[str, Any], known: Sequence[str], where: str, what: str) -> list[str]:
+    """Return a mistake for each key that is not known, with the known one it may stand for."""
+    mistakes = []
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"remove it; known are {', '.join(known)}"
+            mistakes.append(f"{where}.{key}: unknown {what}; {remedy}".lstrip("."))
+    return mistakes
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    return text[0].lower() + text[1:] if "regex" not in text else "it is not of the form that is needed"
+
+
+def _description(kind: type[Struct], name: str) -> str:
+    """Return what the field's annotation says belongs there."""
+    annotated = get_type_hints(kind, include_extras=True)[name]
+    notes = [note.description for note in _notes(annotated) if note.description]
+    return notes[-1] if notes else "another value"
+
+
+def _notes(annotated: Any) -> Iterator[Meta]:
+    for part in get_args(annotated):
+        if isinstance(part, Meta):
+            yield part
+        else:
+            yield from _notes(part)

@@ -1,0 +1,174 @@
+"""The two kinds of share that a trained model consists of, and their JSON form.
+
+A label party's share holds the shape of every tree, the leaf values and the thresholds of its own
+columns; a split won by a feature party is there a bare reference. That party's share holds the column
+and threshold behind each reference and knows no tree. No share scores alone (unless the label party's
+columns won every split).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import msgspec
+
+from vfl.errors import StateError
+from vfl.params import TreeParams
+
+VERSION = 1
+LEAF = -1  # owner, split and left child of a leaf
+
+
+class SplitTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The splits of one owner, in the order in which they were made; lists of one length.
+
+    A row goes left where its value in column ``feature[i]`` is below ``threshold[i]`` (a float32), or is
+    missing and ``default_left[i]``.
+    """
+
+    feature: list[int]
+    threshold: list[float]
+    default_left: list[bool]
+
+    def __post_init__(self) -> None:
+        _check(len(self.feature) == len(self.threshold) == len(self.default_left), "uneven split table")
+        _check(all(map(math.isfinite, self.threshold)), "threshold that is not finite")
+        _check(min(self.feature, default=0) >= 0, "negative column number")
+
+    def __len__(self) -> int:
+        return len(self.feature)
+
+    def first(self, count: int) -> SplitTable:
+        """The first ``count`` splits: what is left of the table when later trees are dropped."""
+        return SplitTable(
+            feature=self.feature[:count],
+            threshold=self.threshold[:count],
+            default_left=self.default_left[:count],
+        )
+
+
+class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tree as lists with an entry a node, numbered as XGBoost numbers them (node 0 is the root).
+
+    Attributes:
+        owner: 0 for the label party, k for the k-th feature party, -1 for a leaf.
+        split: position in that owner's `SplitTable`, -1 for a leaf.
+        left: the child of rows that go left, the other child being ``left + 1``; -1 for a leaf.
+        default_left: where rows go that the owner does not know; False for a leaf.
+        value: what a leaf adds to the margin; at other nodes the weight before the learning rate.
+        gain: XGBoost's ``loss_chg``; 0 for a leaf.
+        cover: sum of hessians.
+
+    ``value``, ``gain`` and ``cover`` are float32 numbers.
+    """
+
+    owner: list[int]
+    split: list[int]
+    left: list[int]
+    default_left: list[bool]
+    value: list[float]
+    gain: list[float]
+    cover: list[float]
+
+    def __post_init__(self) -> None:
+        fields = (self.owner, self.split, self.left, self.default_left, self.value, self.gain, self.cover)
+        n = len(self.owner)
+        _check(n > 0 and all(len(field) == n for field in fields), "uneven tree")
+        _check(all(map(math.isfinite, self.value)), "leaf value that is not finite")
+        inner = [node for node in range(n) if self.owner[node] != LEAF]
+        children = [child for node in inner for child in (self.left[node], self.left[node] + 1)]
+        _check(all(self.left[node] > node for node in inner), "child before its parent")
+        _check(sorted(children) == list(range(1, n)), "node without exactly one parent")
+        _check(all(self.owner[node] >= 0 and self.split[node] >= 0 for node in inner), "negative reference")
+
+
+class FeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feature party's part of a model: its column names, and the splits it is asked about by number."""
+
+    version: int = VERSION
+    columns: list[str]
+    splits: SplitTable
+
+    def __post_init__(self) -> None:
+        _check_table(self.version, self.columns, self.splits)
+
+
+class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The label party's part of a model.
+
+    Attributes:
+        version: version of this form.
+        params: the parameters it was trained with, the objective among them.
+        base_score: the prediction before the first tree (a probability for ``binary:logistic``).
+        columns: names of the label party's own columns.
+        owners: names of the feature parties; a tree's owner k is ``owners[k - 1]``.
+        splits: the label party's own splits.
+        trees: in the order in which they were grown.
+        best_iteration: number of the best round where validation rows were watched, else None.
+    """
+
+    version: int = VERSION
+    params: TreeParams
+    base_score: float
+    columns: list[str]
+    owners: list[str]
+    splits: SplitTable
+    trees: list[Tree]
+    best_iteration: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_table(self.version, self.columns, self.splits)
+        for tree in self.trees:
+            _check(max(tree.owner) <= len(self.owners), "tree of an unknown owner")
+            own = [split for owner, split in zip(tree.owner, tree.split, strict=True) if owner == 0]
+            _check(max(own, default=-1) < len(self.splits), "reference past the split table")
+
+    def splits_of(self, owner: int) -> int:
+        """How many splits the trees ask of an owner (0 for the label party): its table's least length."""
+        references = (
+            split
+            for tree in self.trees
+            for of, split in zip(tree.owner, tree.split, strict=True)
+            if of == owner
+        )
+        return max(references, default=-1) + 1
+
+
+_Share = TypeVar("_Share", LabelShare, FeatureShare)
+
+
+def to_json(share: LabelShare | FeatureShare) -> bytes:
+    """A share as JSON; numbers are written so that reading gives the same bits."""
+    return msgspec.json.encode(share)
+
+
+def label_share(data: bytes) -> LabelShare:
+    """Read a label party's share.
+
+    Raises:
+        StateError: not a share of this version, or one that contradicts itself.
+    """
+    return _read(data, LabelShare)
+
+
+def feature_share(data: bytes) -> FeatureShare:
+    """Read a feature party's share; raises as `label_share` does."""
+    return _read(data, FeatureShare)
+
+
+def _read(data: bytes, kind: type[_Share]) -> _Share:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise StateError(f"Not a readable {kind.__name__}: {error}") from error
+
+
+def _check_table(version: int, columns: list[str], splits: SplitTable) -> None:
+    _check(version == VERSION, f"version {version}, this release reads version {VERSION}")
+    _check(max(splits.feature, default=-1) < len(columns), "split on an unknown column")
+
+
+def _check(holds: bool, mistake: str) -> None:
+    if not holds:
+        raise StateError(f"Damaged model share ({mistake}): restore it from a copy or train again")

@@ -63,7 +63,7 @@ def _phone(country: str) -> Step:
             number = number[2:]
         else:
             number = country + number.removeprefix(trunk)
-        return f"+{number}" if 7 <= len(number) <= 15 else ""
+        return f"+{number}" if re.fullmatch("[1-9][0-9]{6,14}", number) else ""
 
     return step
 
@@ -268,11 +268,12 @@ def _text(value: object) -> str | None:
         return ""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, float):
-        if math.isnan(value):
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if math.isnan(number):
             return ""
-        if value.is_integer() and abs(value) < 2**53:
-            return str(int(value))
+        if number.is_integer() and abs(number) < 2**53:
+            return str(int(number))
     return None

@@ -94,9 +94,7 @@ def test_the_intersection_is_the_sets(left: set[str], right: set[str]) -> None:
 def test_left_keeps_a_pairwise_alignment_for_each_of_two_peers() -> None:
     """In mode left each feature party aligns with all the customers that it shares with the bank."""
     bank = [f"C{i}" for i in range(40)]
-    ours, theirs = run(
-        prepared(*bank), telco=prepared(*bank[:30], "X"), payments=prepared("Y", *bank[:4:-1])
-    )
+    ours, theirs = run(prepared(*bank), telco=prepared(*bank[:30], "X"), payments=prepared("Y", *bank[:4:-1]))
     assert set(ours["telco"].identifiers) == set(bank[:30])
     assert set(ours["payments"].identifiers) == set(bank[5:])
     assert all(same_rows(ours[peer], theirs[peer]) for peer in ours)

@@ -93,11 +93,16 @@ class Crypto(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What one peer may ask for at most (``min_rows``: at least)."""
+    """How much one peer may ask for.
+
+    ``min_rows`` is the fewest rows to train on, ``min_common_rows`` the fewest customers in common that
+    an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
+    """
 
     max_trees: Positive = 1_000
     max_depth: Positive = 10
     min_rows: Positive = 100
+    min_common_rows: Positive = 1
     max_rows: Positive = 10_000_000
     open_jobs: Positive = 8
 
@@ -162,12 +167,17 @@ def load(directory: Path | str) -> Config:
     directory = Path(directory).resolve()
     file = directory / FILE
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse(decode(file.read_text(encoding="utf-8")), directory)
     except FileNotFoundError:
         raise ConfigError(f"{file} does not exist; create it with: vfl party init {directory}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from None
-    return parse(document, directory)
+
+
+def decode(text: str) -> dict[str, Any]:
+    """Return TOML text as tables; raises ConfigError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{FILE} is not valid TOML: {error}") from None
 
 
 def parse(document: Mapping[str, Any], directory: Path) -> Config:

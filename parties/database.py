@@ -1,0 +1,77 @@
+"""The tables of a party's database: jobs and ledger. SQLite by default, any SQLAlchemy URL."""
+
+from __future__ import annotations
+
+import datetime
+
+import sqlalchemy as sa
+
+from parties.config import Config
+from parties.files import private_directory
+from vfl.errors import ConfigError
+
+tables = sa.MetaData()
+
+jobs = sa.Table(
+    "jobs",
+    tables,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("updated", sa.String(32), nullable=False),
+)
+
+ledger = sa.Table(
+    "ledger",
+    tables,
+    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("time", sa.String(32), nullable=False),
+    sa.Column("direction", sa.String(3), nullable=False),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("job", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("request_bytes", sa.BigInteger, nullable=False),
+    sa.Column("reply_bytes", sa.BigInteger, nullable=False),
+    sa.Column("outcome", sa.String(64), nullable=False),
+)
+
+
+def connect(config: Config) -> sa.Engine:
+    """Return the party's database with its tables made.
+
+    Raises:
+        ConfigError: it cannot be opened; the URL may hold a password, so it is not repeated.
+    """
+    url: str | sa.URL = config.store.database or ""
+    if not url:
+        file = private_directory(config.path(config.store.directory)) / "party.sqlite"
+        file.touch(mode=0o600)
+        url = sa.URL.create("sqlite", database=str(file))
+    try:
+        engine = sa.create_engine(url)
+        if engine.dialect.name == "sqlite":
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+        tables.create_all(engine)
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        raise ConfigError(
+            f"store.database cannot be opened ({type(error).__name__}); correct its URL or leave it out"
+        ) from None
+    return engine
+
+
+def now() -> str:
+    """Return the time in UTC, as text that sorts."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    """Write-ahead logging: readers do not wait, and a commit of one entry costs no disk flush."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()

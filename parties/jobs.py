@@ -1,0 +1,149 @@
+"""The jobs of a feature party: their workers in memory, their state in the database.
+
+A worker's half-done work lives in memory only. After a restart every job found open is marked
+interrupted, and its peer is told to open a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from parties import database, policy
+from parties.config import Peer
+from vfl.errors import OutOfSequence
+from vfl.wire import messages as m
+from vfl.wire.codec import Envelope
+from vfl.wire.session import FeatureSession, Handler
+from vfl.wire.states import OPENINGS, State
+
+INTERRUPTED = "interrupted"
+"""State of a job that was open when the server stopped."""
+
+IDLE_SECONDS = 3_600.0
+"""A job that its peer has not touched for so long gives way when the peer opens another."""
+
+ENDED = (State.CLOSED, State.FAILED)
+
+
+@dataclass
+class Job:
+    """One job that is going on."""
+
+    peer: str
+    session: FeatureSession
+    handler: Handler
+    used: float = field(default_factory=time.monotonic)
+
+
+class Jobs:
+    """All jobs of this party. Made once when the server starts; calls may come from many threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._open: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        ended = [INTERRUPTED, *(state.value for state in ENDED)]
+        self._update(database.jobs.c.state.not_in(ended), state=INTERRUPTED)
+
+    def answer(
+        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
+    ) -> Envelope[m.Reply]:
+        """Return the reply to one request, opening its job first where it is an opening.
+
+        Args:
+            name: name of the peer that sent it.
+            peer: what the peer is granted.
+            make_handler: makes the worker of a new job.
+
+        Raises:
+            NotAllowed: another peer's job, or an opening beyond what the peer is granted.
+            OutOfSequence: an unknown, ended or interrupted job.
+            VflError: from the session or the worker.
+        """
+        job = self._find(name, envelope) or self._begin(name, peer, envelope, make_handler)
+        before = job.session.sequence
+        job.used = time.monotonic()
+        try:
+            return job.session.answer(envelope, job.handler)
+        finally:
+            job.used = time.monotonic()
+            if job.session.sequence != before or job.session.state in ENDED:
+                self._keep(envelope.job, job)
+
+    def _find(self, name: str, envelope: Envelope[m.Request]) -> Job | None:
+        """Return the job of a request, None for a new one; refuse a request of any other."""
+        with self._lock:
+            job = self._open.get(envelope.job)
+        if job is not None:
+            policy.check_owner(name, job.peer)
+            return job
+        table = database.jobs
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(table).where(table.c.job == envelope.job)).first()
+        if row is not None:
+            policy.check_owner(name, row.peer)
+            if row.state == INTERRUPTED:
+                raise OutOfSequence("this party restarted in the middle of the job; open a new job")
+            raise OutOfSequence(f"this job is {row.state}; open a new job")
+        if not isinstance(envelope.body, OPENINGS):
+            raise OutOfSequence(f"this party knows no such job; {_openings()} opens one")
+        return None
+
+    def _begin(
+        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
+    ) -> Job:
+        self._expire(name)
+        with self._lock:
+            count = sum(job.peer == name for job in self._open.values())
+        policy.check_opening(peer, envelope.body, count)
+        job = Job(name, FeatureSession(envelope.job), make_handler())
+        now = database.now()
+        row = {
+            "job": envelope.job,
+            "peer": name,
+            "kind": policy.PERMISSION_FOR[type(envelope.body)],
+            "state": State.NEW.value,
+            "sequence": 0,
+            "subject": envelope.body.alignment
+            if isinstance(envelope.body, m.OpenAlignment)
+            else getattr(envelope.body, "model", "-"),
+            "created": now,
+            "updated": now,
+        }
+        with self._lock:
+            if envelope.job in self._open:
+                raise OutOfSequence("this job is being opened already")
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(database.jobs).values(row))
+            self._open[envelope.job] = job
+        return job
+
+    def _expire(self, name: str) -> None:
+        limit = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            idle = [key for key, job in self._open.items() if job.peer == name and job.used < limit]
+            for key in idle:
+                del self._open[key]
+        if idle:
+            self._update(database.jobs.c.job.in_(idle), state=State.FAILED.value)
+
+    def _keep(self, key: str, job: Job) -> None:
+        """Write where a job stands, and let go of the worker of one that has ended."""
+        state, sequence = job.session.state, job.session.sequence
+        if state in ENDED:
+            with self._lock:
+                self._open.pop(key, None)
+        self._update(database.jobs.c.job == key, state=state.value, sequence=sequence)
+
+    def _update(self, where: sa.ColumnElement[bool], **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(database.jobs).where(where).values(updated=database.now(), **values))
+
+
+def _openings() -> str:
+    return " or ".join(opening.__name__ for opening in OPENINGS)

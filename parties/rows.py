@@ -1,0 +1,80 @@
+"""A party's rows with their canonical keys: what every job starts from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from parties import connectors
+from parties.config import Config
+from parties.connectors.table import Table, tabulate
+from vfl.errors import NotAligned
+from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
+
+
+class Rows(NamedTuple):
+    """The table of a source and the identifiers of its usable rows."""
+
+    table: Table
+    identifiers: PreparedIdentifiers
+
+    def of(self, identifiers: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the table rows of canonical keys, in their order.
+
+        Raises:
+            NotAligned: some are not there any more.
+        """
+        row_of = dict(zip(self.identifiers.keys, self.identifiers.rows.tolist(), strict=True))
+        rows = [row_of.get(key, -1) for key in identifiers]
+        gone = rows.count(-1)
+        if gone:
+            raise NotAligned(f"{gone} of {len(rows)} aligned customers have left the data; align again")
+        return np.array(rows, dtype=np.int64)
+
+
+def load(config: Config, *, with_label: bool = True) -> Rows:
+    """Read ``[data]``.
+
+    Args:
+        with_label: whether label and weight columns must be there.
+
+    Raises:
+        DataError: the source cannot be read or used; every problem is listed.
+    """
+    table = tabulate(connectors.read(config), config.data, with_label=with_label)
+    identifiers = prepare(
+        table.keys,
+        Recipe.parse(config.data.recipe),
+        on_duplicates=config.data.on_duplicates,
+        on_empty=config.data.on_empty,
+    )
+    return Rows(table, identifiers)
+
+
+class Source:
+    """The rows of ``[data]``, read again only when the file has changed; a database is always read."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._version: tuple[int, int] | None = None
+        self._rows: Rows | None = None
+
+    def rows(self) -> Rows:
+        """Return the rows; raises DataError."""
+        with self._lock:
+            version = self._file_version()
+            if self._rows is None or version is None or version != self._version:
+                self._rows, self._version = load(self._config), version
+            return self._rows
+
+    def _file_version(self) -> tuple[int, int] | None:
+        path = self._config.path(self._config.data.source)
+        if "://" in self._config.data.source or not path.exists():
+            return None
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size

@@ -1,0 +1,53 @@
+"""The Flask application of a feature party: one endpoint for messages, one for health."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from parties import database, tls
+from parties.config import Config
+from parties.door import Door
+from parties.jobs import Jobs
+from parties.ledger import Ledger
+from parties.transport import CONTENT_TYPE, PATH
+from vfl.errors import MalformedMessage, TooLarge
+from vfl.wire.messages import MAX_FRAME_BYTES
+
+
+def create_app(config: Config) -> Flask:
+    """Return the application; jobs found open in the database are marked interrupted.
+
+    Raises:
+        ConfigError: the database cannot be opened.
+    """
+    app = Flask("parties")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
+    engine = database.connect(config)
+    door = Door(config, Jobs(engine), Ledger(engine))
+
+    @app.post(PATH)
+    def messages() -> Response:
+        status, frame = door.receive(_fingerprint(), _body)
+        return Response(frame, status, content_type=CONTENT_TYPE)
+
+    @app.get("/healthz")
+    def health() -> Response:
+        return Response("ok\n", content_type="text/plain")
+
+    return app
+
+
+def _fingerprint() -> str:
+    """Return the fingerprint of the certificate that the handshake has checked, ``""`` without one."""
+    certificate = request.environ.get("SSL_CLIENT_CERT")
+    return tls.fingerprint_of_pem(certificate) if certificate else ""
+
+
+def _body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise TooLarge(f"a message exceeds {MAX_FRAME_BYTES} bytes; send smaller chunks") from None
+    except (BadRequest, OSError):
+        raise MalformedMessage("the message broke off before its announced length") from None

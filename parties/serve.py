@@ -1,0 +1,117 @@
+"""The feature party's server: cheroot with mutual TLS, bounded threads, a graceful stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import ssl
+import threading
+from typing import Any
+
+from cheroot import server as cheroot
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from parties import tls
+from parties.config import Config
+from parties.transport import IDLE_SECONDS
+from vfl.errors import ConfigError
+from vfl.wire.messages import MAX_FRAME_BYTES
+
+HANDSHAKE_SECONDS = 10.0
+STOP_SECONDS = 30
+"""How long a stopping server waits for the messages it is working on."""
+
+MAX_HEADER_BYTES = 16 * 2**10
+WAITING_CONNECTIONS = 64
+
+log = logging.getLogger("parties")
+
+
+class _Adapter(BuiltinSSLAdapter):
+    """Leaves the handshake to the thread that serves the connection.
+
+    cheroot does it in the one thread that accepts, where a client that connects and says nothing would
+    keep everybody else waiting.
+    """
+
+    def __init__(self, files: tls.Files) -> None:
+        super().__init__(str(files.certificate), str(files.key), str(files.ca))
+        self.context = tls.server_context(files)
+
+    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
+
+
+class _Request(cheroot.HTTPRequest):
+    """Throws an unread body away in blocks, where cheroot would read it into memory whatever its size."""
+
+    def send_headers(self) -> None:
+        if getattr(self.rfile, "remaining", 0) > MAX_FRAME_BYTES:
+            self.close_connection = True
+        elif hasattr(self.rfile, "remaining"):
+            while self.rfile.remaining and self.rfile.read(min(2**16, self.rfile.remaining)):
+                pass
+        super().send_headers()
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def communicate(self) -> bool:
+        """Shake hands before the first request; a client that fails to is let go without a word."""
+        if not self.ssl_env:
+            try:
+                self.socket.settimeout(HANDSHAKE_SECONDS)
+                self.socket.do_handshake()
+                self.socket.settimeout(self.server.timeout)
+            except OSError as error:
+                log.warning("%s: no TLS handshake (%s)", self.remote_addr, type(error).__name__)
+                return False
+            self.ssl_env = self.server.ssl_adapter.get_environ(self.socket)
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
+
+
+class PartyServer(wsgi.Server):
+    """Serves a WSGI application under a party's address and certificate."""
+
+    ConnectionClass = _Connection
+    max_request_header_size = MAX_HEADER_BYTES
+
+    def __init__(self, config: Config, app: Any) -> None:
+        super().__init__(
+            (config.server.host, config.server.port),
+            app,
+            numthreads=config.server.threads,
+            max=config.server.threads,
+            # Longer than clients keep an idle connection, so that none is closed under a message.
+            timeout=2 * int(IDLE_SECONDS),
+            shutdown_timeout=STOP_SECONDS,
+            accepted_queue_size=WAITING_CONNECTIONS,
+            server_name="vfl",
+        )
+        self.ssl_adapter = _Adapter(tls.files_of(config))
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Log what cheroot has to say, without the traceback: it may quote what a client sent."""
+        log.log(level, "%s", msg.split("\n", 1)[0][:200])
+
+
+def serve_until_stopped(server: PartyServer) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the messages at work and return.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server.prepare()
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {server.bind_addr}: {error.strerror}; change [server]") from None
+    thread = threading.Thread(target=server.serve, name="accept")
+    thread.start()
+    stop.wait()
+    server.stop()
+    thread.join()

@@ -1,0 +1,109 @@
+"""Institutions with real certificates, files and servers on this machine."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parties import config as configuration
+from parties import directory, tls
+from parties.app import create_app
+from parties.config import Config
+from parties.serve import PartyServer
+
+MakeParty = Callable[..., Config]
+Serve = Callable[[Config], str]
+
+
+def fingerprint_of(party: Config) -> str:
+    return tls.fingerprint_of_file(tls.files_of(party).certificate)
+
+
+@pytest.fixture
+def make_party(tmp_path: Path) -> MakeParty:
+    """Makes a party with 200 customers: a label party knows 0 to 199, a feature party 50 to 249."""
+
+    def make(name: str, role: str, *, ca: str = "ca", **data: Any) -> Config:
+        first, columns = (0, ["age", "default"]) if role == "label" else (50, ["balance", "delays"])
+        source = tmp_path / f"{name}.csv"
+        with source.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["customer_id", *columns])
+            writer.writerows([f" c{n:03d}", n % 7, int(n % 3 == 0)] for n in range(first, first + 200))
+        settings = {
+            "source": str(source),
+            "keys": {"customer_id": "customer_id"},
+            "recipe": ["customer_id: strip upper"],
+            **({"label": "default"} if role == "label" else {}),
+            **data,
+        }
+        return directory.create(
+            tmp_path / name, name=name, role=role, data=settings, port=0, dev_ca=tmp_path / ca
+        )
+
+    return make
+
+
+@contextmanager
+def _serving(party: Config) -> Iterator[str]:
+    server = PartyServer(party, create_app(party))
+    server.prepare()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.bind_addr[1]}"
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture
+def serving() -> Callable[[Config], Any]:
+    """A context manager that serves a party on a free port and gives its URL."""
+    return _serving
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves a party until the test ends, and returns its URL."""
+    with ExitStack() as stack:
+        yield lambda party: stack.enter_context(_serving(party))
+
+
+@pytest.fixture
+def bank(make_party: MakeParty) -> Config:
+    return make_party("bank", "label")
+
+
+@pytest.fixture
+def grant() -> Callable[..., Config]:
+    """Lets a feature party allow a label party something; everything by default."""
+
+    def allow(feature: Config, label: Config, **peer: Any) -> Config:
+        settings = {"fingerprint": fingerprint_of(label), "allow": list(configuration.PERMISSIONS), **peer}
+        return directory.add_peer(feature.directory, label.party.name, settings)
+
+    return allow
+
+
+@pytest.fixture
+def bureau(make_party: MakeParty, bank: Config, grant: Callable[..., Config]) -> Config:
+    """A feature party that allows the bank everything."""
+    return grant(make_party("bureau", "feature"), bank, limits={"min_rows": 50})
+
+
+@pytest.fixture
+def join() -> Callable[..., Config]:
+    """Tells a label party where a feature party is, and which certificate it has."""
+
+    def add(label: Config, feature: Config, url: str, fingerprint: str | None = None) -> Config:
+        peer = {"url": url, "fingerprint": fingerprint or fingerprint_of(feature)}
+        return directory.add_peer(label.directory, feature.party.name, peer)
+
+    return add

@@ -109,7 +109,7 @@ class OpenTraining(Message, frozen=True):
     max_abs_g: Bound
     max_h: Bound
     max_bin: Annotated[int, Meta(ge=2, le=65_535)]
-    max_depth: Annotated[int, Meta(ge=1, le=16)]
+    max_depth: Annotated[int, Meta(ge=1, le=30)]
     trees: Annotated[int, Meta(ge=1, le=100_000)]
 
 
@@ -125,7 +125,10 @@ class TrainingOpened(Message, frozen=True):
 
 
 class OpenTree(Message, frozen=True):
-    """Start a tree on the fit rows set in ``rows`` (empty: all) and on ``columns`` (empty: all)."""
+    """Start a tree on some columns and on the fit rows set in ``rows``, a bitmap over the job's rows.
+
+    The job's rows are the fit and watch rows, ascending; an empty bitmap means all fit rows.
+    """
 
     tree: Small
     rows: Blob
@@ -148,25 +151,32 @@ class GradientsTaken(Message, frozen=True):
 
 
 class Split(Struct, frozen=True, forbid_unknown_fields=True):
-    """A node whose best split is the feature party's: it alone knows what the bin means."""
+    """A node whose best split is the feature party's: it alone knows what the bin means.
 
-    node: Annotated[int, Meta(ge=0, lt=MAX_NODES * 2)]
+    ``split`` numbers the party's splits over the whole model, from 0 without gaps; rows go to the
+    child ``left`` or to ``left + 1``.
+    """
+
+    split: Count
+    node: Small
+    left: Small
     column: Small
     bin: Annotated[int, Meta(ge=-1, le=65_535)]
     default_left: bool
 
 
 class Directions(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows of a node go left: a bitmap over the party's rows in that node, ascending."""
+    """Which rows of a node go to its child ``left``: a bitmap over the party's rows there, ascending."""
 
-    node: Annotated[int, Meta(ge=0, lt=MAX_NODES * 2)]
-    left: Blob
+    node: Small
+    left: Small
+    go_left: Blob
 
 
 class NodeSums(Struct, frozen=True, forbid_unknown_fields=True):
     """Packed encrypted sums of a node: every bin of every column of the tree, column by column."""
 
-    node: Annotated[int, Meta(ge=0, lt=MAX_NODES * 2)]
+    node: Small
     ciphertexts: Blob
 
 
@@ -175,14 +185,15 @@ class SumRoot(Message, frozen=True):
 
 
 class GrowLevel(Message, frozen=True):
-    """Split the nodes of one level and, for the nodes in ``sum_children_of``, sum the smaller child.
+    """Split the nodes of one level, then sum one child of each pair in ``siblings``.
 
-    ``splits`` are won by the receiver, ``directions`` come from whoever won the other nodes.
+    ``splits`` are won by the receiver, ``directions`` come from whoever won the other nodes. A pair is
+    named by its left child; the one with fewer of the receiver's sampled rows is summed, the left on a tie.
     """
 
     splits: Annotated[list[Split], Meta(max_length=MAX_NODES)]
     directions: Annotated[list[Directions], Meta(max_length=MAX_NODES)]
-    sum_children_of: Annotated[list[Small], Meta(max_length=MAX_NODES)]
+    siblings: Annotated[list[Small], Meta(max_length=MAX_NODES)]
 
 
 class LevelGrown(Message, frozen=True):
@@ -224,7 +235,7 @@ class AskDirections(Message, frozen=True):
 class DirectionsGiven(Message, frozen=True):
     """A bitmap of ``count`` rows by ``splits``, each row padded to whole bytes."""
 
-    left: Blob
+    go_left: Blob
 
 
 class CloseScoring(Message, frozen=True):

@@ -20,7 +20,7 @@ REQUESTS = [
     m.OpenTree(0, b"", [1, 2]),
     m.Gradients(0, b"\x07" * 512),
     m.SumRoot(),
-    m.GrowLevel([m.Split(0, 1, 2, True)], [m.Directions(1, b"\x01")], [0, 1]),
+    m.GrowLevel([m.Split(0, 0, 1, 1, 2, True)], [m.Directions(1, 3, b"\x01")], [0, 1]),
     m.CloseTraining(3),
     m.OpenScoring("m1", "a1", bytes(32)),
     m.AskDirections(0, 100),

@@ -32,7 +32,7 @@ def test_a_job_walks_from_new_to_closed():
     """A whole job passes, and both sides end closed."""
     label, feature = joined()
     assert label.ask(OPEN, m.ScoringOpened) == OPENED
-    assert label.ask(m.AskDirections(0, 4), m.DirectionsGiven).left == bytes(4)
+    assert label.ask(m.AskDirections(0, 4), m.DirectionsGiven).go_left == bytes(4)
     label.ask(m.CloseScoring(), m.ScoringClosed)
     assert feature.state is State.CLOSED
 

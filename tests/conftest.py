@@ -1,0 +1,118 @@
+"""What several test modules share: keys, and feature parties held in memory and joined by real bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vfl.crypto.paillier import PrivateKey, generate
+from vfl.errors import StateError, VflError
+from vfl.model import FeatureShare
+from vfl.psi.alignment import Alignment
+from vfl.scoring.feature_party import ScoringWorker, ShareWorker
+from vfl.trees.feature_party import TrainingWorker
+from vfl.wire import messages as m
+from vfl.wire.channel import LoopbackChannel
+from vfl.wire.codec import decode_request, encode
+from vfl.wire.session import FeatureSession, LabelSession, refusal
+
+
+@pytest.fixture(scope="session")
+def private_key() -> PrivateKey:
+    """A Paillier key of the least length that protects data."""
+    return generate(2048)
+
+
+class MemoryParty:
+    """A feature party whose store is its memory; `receive` is what its server would do with a frame."""
+
+    def __init__(self, name: str, frame: pd.DataFrame, *, show_columns: bool = True) -> None:
+        self.name = name
+        self.frame = frame
+        self.shares: dict[str, FeatureShare] = {}
+        self.alignments: dict[str, Alignment] = {}
+        self.frames_seen: list[bytes] = []
+        self._show_columns = show_columns
+        self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
+
+    def load_alignment(self, alignment_id: str) -> Alignment:
+        if alignment_id not in self.alignments:
+            raise StateError("there is no such alignment")
+        return self.alignments[alignment_id]
+
+    def aligned_columns(self, alignment: Alignment):
+        rows = self.frame.loc[alignment.identifiers]
+        return list(self.frame.columns), rows.to_numpy(np.float32)
+
+    def save_share(self, model_id: str, share: FeatureShare) -> None:
+        self.shares[model_id] = share
+
+    def load_share(self, model_id: str) -> FeatureShare:
+        if model_id not in self.shares:
+            raise StateError("there is no such model")
+        return self.shares[model_id]
+
+    def receive(self, frame: bytes) -> bytes:
+        self.frames_seen.append(frame)
+        envelope = None
+        try:
+            envelope = decode_request(frame)
+            if envelope.job not in self._jobs:
+                self._jobs[envelope.job] = (FeatureSession(envelope.job), self._worker(envelope.body))
+            session, handle = self._jobs[envelope.job]
+            return encode(session.answer(envelope, handle))
+        except VflError as error:
+            return encode(refusal(error, envelope))
+
+    def _worker(self, opening: m.Message) -> Callable[[m.Message], m.Message]:
+        if isinstance(opening, m.OpenScoring):
+            return ScoringWorker(self).handle
+        if isinstance(opening, m.AskShare):
+            return ShareWorker(self).handle
+        return TrainingWorker(self, show_columns=self._show_columns).handle
+
+
+class Consortium:
+    """A label party's rows and feature parties in memory.
+
+    Args:
+        label: the label party's columns, indexed by customer.
+        parties: each feature party's columns, indexed by customer; other customers and orders are fine.
+    """
+
+    def __init__(self, label: pd.DataFrame, parties: dict[str, pd.DataFrame], **options) -> None:
+        self.label = label
+        self.parties = {name: MemoryParty(name, frame, **options) for name, frame in parties.items()}
+        self.channel = LoopbackChannel({name: party.receive for name, party in self.parties.items()})
+        self.alignments = self.align(label, "rows")
+
+    def align(self, label: pd.DataFrame, alignment_id: str) -> dict[str, Alignment]:
+        """Fix an alignment of these rows at both sides, in an order that is neither side's own."""
+        alignments = {}
+        for number, (name, party) in enumerate(self.parties.items()):
+            common = sorted(set(label.index) & set(party.frame.index))
+            order = np.random.default_rng(number).permutation(len(common))
+            identifiers = [common[i] for i in order]
+            key = bytes([number]) * 32
+            party.alignments[alignment_id] = Alignment.fix(alignment_id, "bank", "left", key, identifiers)
+            alignments[name] = Alignment.fix(alignment_id, name, "left", key, identifiers)
+        return alignments
+
+    def sessions(self) -> dict[str, LabelSession]:
+        return {name: LabelSession(self.channel, name) for name in self.parties}
+
+    def pooled(self, label: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The table that nobody has: every column by customer, missing where a party knows nothing."""
+        pooled = self.label if label is None else label
+        for name, party in self.parties.items():
+            pooled = pooled.join(party.frame.add_prefix(f"{name}."), how="left")
+        return pooled
+
+
+@pytest.fixture(scope="session")
+def consortium() -> type[Consortium]:
+    """The class `Consortium`, for tests that build their own."""
+    return Consortium

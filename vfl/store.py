@@ -1,0 +1,46 @@
+"""What a feature party's workers need from wherever it keeps its files."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.errors import NotAligned
+from vfl.model import FeatureShare
+from vfl.psi.alignment import Alignment
+
+
+class FeatureStore(Protocol):
+    """What a feature party keeps, wherever it keeps it."""
+
+    def load_alignment(self, alignment_id: str) -> Alignment:
+        """Raises StateError where there is none of that name."""
+        ...
+
+    def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """Names [f] and values float32 [aligned rows, f], rows in the order of the alignment."""
+        ...
+
+    def save_share(self, model_id: str, share: FeatureShare) -> None: ...
+
+    def load_share(self, model_id: str) -> FeatureShare:
+        """Raises StateError where there is none of that name."""
+        ...
+
+
+def open_rows(
+    store: FeatureStore, alignment_id: str, fingerprint: bytes
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Return names and columns of an alignment on whose ordered rows both parties agree.
+
+    Raises:
+        NotAligned: the parties' ordered rows differ.
+        StateError: no such alignment here.
+    """
+    alignment = store.load_alignment(alignment_id)
+    if not hmac.compare_digest(alignment.fingerprint, fingerprint):
+        raise NotAligned("the ordered rows of the two parties differ: align again")
+    return store.aligned_columns(alignment)

@@ -1,0 +1,47 @@
+"""The label party's rows as the library takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.errors import NotAligned
+from vfl.psi.alignment import Alignment
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The label party's rows.
+
+    Attributes:
+        identifiers: canonical keys [n], distinct.
+        names: names [f] of its own columns.
+        columns: float32 [n, f], NaN where missing.
+        labels: float32 [n]; empty where only scoring is wanted.
+        weights: float32 [n], or None for equal weights.
+    """
+
+    identifiers: Sequence[str]
+    names: Sequence[str]
+    columns: Float32
+    labels: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    weights: Float32 | None = None
+
+    def rows_of(self, alignment: Alignment) -> npt.NDArray[np.int64]:
+        """Return int64 [aligned rows]: this table's row of each aligned customer.
+
+        Raises:
+            NotAligned: a customer of the alignment is not in the table.
+        """
+        row_of = {identifier: row for row, identifier in enumerate(self.identifiers)}
+        rows = [row_of.get(identifier, -1) for identifier in alignment.identifiers]
+        if -1 in rows:
+            raise NotAligned(
+                f"{rows.count(-1)} customers of alignment {alignment.id} are not in this table: align again"
+            )
+        return np.array(rows, dtype=np.int64)

@@ -1,0 +1,193 @@
+"""The federated booster behind scikit-learn's interface, for the label party's notebooks and pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from vfl.crypto.paillier import PrivateKey, Profile
+from vfl.errors import DataError, ParameterError
+from vfl.params import TreeParams
+from vfl.psi.alignment import Alignment
+from vfl.scoring.label_party import score
+from vfl.table import LabelTable
+from vfl.trees.label_party import train
+from vfl.wire.channel import Channel
+from vfl.wire.session import LabelSession, new_job
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What the label party needs to reach the others.
+
+    Attributes:
+        channel: carries frames to the feature parties.
+        alignments: by feature party, the alignment that covers the rows given to the estimator.
+        private_key: the label party's Paillier key.
+    """
+
+    channel: Channel
+    alignments: Mapping[str, Alignment]
+    private_key: PrivateKey
+
+    def sessions(self) -> dict[str, LabelSession]:
+        """Return a new conversation with each feature party."""
+        return {peer: LabelSession(self.channel, peer) for peer in self.alignments}
+
+
+class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Boosted trees over the columns of several institutions; parameters are XGBoost's.
+
+    Rows are identified by the index of ``X``, which holds canonical customer keys. Customers that a
+    feature party does not know have missing values there.
+
+    Args:
+        federation: the other parties; see `Federation`.
+        profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
+        others: as in `vfl.params.TreeParams`.
+
+    Attributes:
+        model_id_: the name under which every party keeps its share.
+        share_: the label party's share.
+        classes_: always 0 and 1.
+        feature_names_: the label party's columns, then each feature party's.
+        feature_importances_: mean gain by feature, summing to 1, in the order of ``feature_names_``.
+        evals_result_: the watched metric after each tree.
+        best_iteration_: number of the best tree where rows were watched, else None.
+    """
+
+    def __init__(
+        self,
+        federation: Federation | None = None,
+        *,
+        n_estimators: int = 100,
+        max_depth: int = 6,
+        learning_rate: float = 0.3,
+        gamma: float = 0.0,
+        min_child_weight: float = 1.0,
+        reg_lambda: float = 1.0,
+        reg_alpha: float = 0.0,
+        max_delta_step: float = 0.0,
+        scale_pos_weight: float = 1.0,
+        subsample: float = 1.0,
+        colsample_bytree: float = 1.0,
+        colsample_bylevel: float = 1.0,
+        colsample_bynode: float = 1.0,
+        max_bin: int = 256,
+        base_score: float | None = None,
+        eval_metric: str | None = None,
+        early_stopping_rounds: int | None = None,
+        random_state: int = 0,
+        profile: Profile = "short",
+    ) -> None:
+        self.federation = federation
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.learning_rate = learning_rate
+        self.gamma = gamma
+        self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.reg_alpha = reg_alpha
+        self.max_delta_step = max_delta_step
+        self.scale_pos_weight = scale_pos_weight
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.colsample_bylevel = colsample_bylevel
+        self.colsample_bynode = colsample_bynode
+        self.max_bin = max_bin
+        self.base_score = base_score
+        self.eval_metric = eval_metric
+        self.early_stopping_rounds = early_stopping_rounds
+        self.random_state = random_state
+        self.profile = profile
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        watch: npt.ArrayLike | None = None,
+    ) -> FederatedXGBClassifier:
+        """Train with the other parties.
+
+        Args:
+            X: the label party's columns, indexed by canonical customer key.
+            y: labels 0 and 1.
+            sample_weight: weights of the rows; they do not move cut points.
+            watch: booleans; rows kept out of training on which early stopping is judged.
+
+        Raises:
+            DataError: the labels or columns cannot be used.
+            PeerError: another party failed.
+        """
+        federation = self._reachable()
+        table = _table(X)
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+        table = LabelTable(
+            table.identifiers, table.names, table.columns, np.asarray(y, dtype=np.float32), weights
+        )
+        self.model_id_ = new_job()
+        result = train(
+            federation.sessions(),
+            federation.alignments,
+            table,
+            self.tree_params(),
+            federation.private_key,
+            model_id=self.model_id_,
+            watch=None if watch is None else np.asarray(watch, dtype=np.bool_),
+            profile=self.profile,
+        )
+        self.share_ = result.share
+        self.classes_ = np.array([0, 1])
+        self.feature_names_ = list(result.importances)
+        self.feature_importances_ = np.array(list(result.importances.values()), dtype=np.float32)
+        self.evals_result_ = result.history
+        self.best_iteration_ = result.share.best_iteration
+        return self
+
+    def predict_proba(
+        self, X: pd.DataFrame, *, alignments: Mapping[str, Alignment] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the probabilities [n, 2] of label 0 and label 1.
+
+        Args:
+            X: the label party's columns, indexed by canonical customer key.
+            alignments: of these rows; the federation's own where they cover the same customers.
+        """
+        federation = self._reachable()
+        scores = score(
+            federation.sessions(),
+            alignments or federation.alignments,
+            self.share_,
+            _table(X),
+            model_id=self.model_id_,
+        )
+        return np.stack([np.float32(1) - scores, scores], axis=1)
+
+    def predict(
+        self, X: pd.DataFrame, *, alignments: Mapping[str, Alignment] | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Return 1 where the probability exceeds one half, else 0."""
+        return (self.predict_proba(X, alignments=alignments)[:, 1] > 0.5).astype(np.int64)
+
+    def tree_params(self) -> TreeParams:
+        """Return the parameters as training takes them; raises ParameterError."""
+        ours = self.get_params(deep=False)
+        return TreeParams(**{name: ours[name] for name in TreeParams.__struct_fields__ if name in ours})
+
+    def _reachable(self) -> Federation:
+        if self.federation is None:
+            raise ParameterError("federation is missing: give the estimator a Federation to train with")
+        return self.federation
+
+
+def _table(X: pd.DataFrame) -> LabelTable:
+    if not X.index.is_unique:
+        raise DataError("the index of X holds the same customer twice")
+    return LabelTable([str(key) for key in X.index], [str(c) for c in X.columns], X.to_numpy(np.float32))

@@ -1,0 +1,178 @@
+"""The feature party's side of trees: sums on ciphertexts, and the splits that its columns win.
+
+A worker answers the messages of one job. What it needs from disk comes through a `vfl.store.FeatureStore`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.binning import bin_columns, cut_points
+from vfl.crypto.packing import GradientPacking
+from vfl.crypto.paillier import PublicKey, Rerandomizer, check_ciphertexts
+from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence, ParameterError
+from vfl.model import FeatureShare, SplitTable
+from vfl.store import FeatureStore, open_rows
+from vfl.trees.bitmap import from_bitmap, to_bitmap
+from vfl.trees.columns import NodeRows, OwnSplit, goes_left
+from vfl.trees.sums import BinSums, plan
+from vfl.wire import messages as m
+
+Integers = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+
+class TrainingWorker:
+    """Answers one training job.
+
+    Args:
+        store: this party's alignments, columns and shares.
+        show_columns: whether the label party learns the names of this party's columns.
+    """
+
+    def __init__(self, store: FeatureStore, *, show_columns: bool = False) -> None:
+        self._store = store
+        self._show_columns = show_columns
+        self._handlers: dict[type[m.Message], Callable[[Any], m.Message]] = {
+            m.OpenTraining: self._open,
+            m.OpenTree: self._open_tree,
+            m.Gradients: self._gradients,
+            m.SumRoot: self._sum_root,
+            m.GrowLevel: self._grow_level,
+            m.CloseTraining: self._close,
+        }
+
+    def handle(self, request: m.Message) -> m.Message:
+        """Return the reply to a request of this job; raises PeerError or LocalError."""
+        return self._handlers[type(request)](request)
+
+    def _open(self, request: m.OpenTraining) -> m.TrainingOpened:
+        names, columns = open_rows(self._store, request.alignment, request.fingerprint)
+        fit, watch = (from_bitmap(rows, len(columns)) for rows in (request.fit_rows, request.watch_rows))
+        if not fit.any() or (fit & watch).any():
+            raise MalformedMessage("a job needs fit rows, and none of them may be a watch row")
+        self._model = request.model
+        self._names = names
+        self._trees_allowed = request.trees
+        self._public_key = PublicKey.from_bytes(request.public_key)
+        self._modulus = self._public_key.modulus
+        self._rerandomizer = Rerandomizer(self._public_key)
+        try:
+            self._packing = GradientPacking(
+                request.fraction_bits, request.packed_rows, request.max_abs_g, request.max_h
+            )
+        except ParameterError as error:
+            raise OutOfRange(f"the bounds of the job cannot be kept: {error}") from None
+        if request.packed_rows < np.count_nonzero(fit):
+            raise OutOfRange("the job packs fewer rows than it fits")
+        job_rows = fit | watch
+        self._fit = fit[job_rows]
+        self._cuts = cut_points(columns[fit], request.max_bin)
+        self._bins = bin_columns(columns[job_rows], self._cuts)
+        self._n_bins = self._cuts.n_bins
+        self._columns = np.zeros(0, dtype=np.int64)
+        self._splits: list[OwnSplit] = []
+        self._splits_before_tree: list[int] = []
+        shown = names if self._show_columns else [""] * len(names)
+        return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
+
+    def _open_tree(self, request: m.OpenTree) -> m.TreeOpened:
+        if not len(self._splits_before_tree) <= request.tree < self._trees_allowed:
+            raise OutOfSequence(f"tree {request.tree} is not a next tree of this job")
+        columns = np.array(request.columns or range(len(self._n_bins)), dtype=np.int64)
+        if (np.diff(columns) <= 0).any() or columns[-1] >= len(self._n_bins):
+            raise OutOfRange("columns must ascend and exist")
+        sampled = from_bitmap(request.rows, len(self._fit)) if request.rows else self._fit
+        if (sampled & ~self._fit).any():
+            raise OutOfRange("a tree samples rows that the job does not fit")
+        # A tree in which this party has no sampled column is never opened here.
+        skipped = request.tree + 1 - len(self._splits_before_tree)
+        self._splits_before_tree += [len(self._splits)] * skipped
+        if not np.array_equal(columns, self._columns):
+            self._columns = columns
+            self._sums = BinSums(self._modulus, plan(self._bins, self._n_bins, columns))
+        self._nodes = NodeRows(len(sampled), sampled)
+        self._position = np.cumsum(sampled, dtype=np.int64) - 1
+        self._received = 0
+        self._residues = np.empty((int(np.count_nonzero(sampled)), self._modulus.limbs), dtype=np.uint64)
+        return m.TreeOpened(len(self._residues))
+
+    def _gradients(self, request: m.Gradients) -> m.GradientsTaken:
+        width = 8 * self._modulus.limbs
+        if not request.ciphertexts or len(request.ciphertexts) % width:
+            raise MalformedMessage(f"ciphertexts must be whole numbers of {width} bytes")
+        ciphertexts = np.frombuffer(request.ciphertexts, dtype="<u8").reshape(-1, self._modulus.limbs)
+        end = self._received + len(ciphertexts)
+        if request.offset != self._received or end > len(self._residues):
+            raise OutOfRange(f"ciphertext {self._received} of {len(self._residues)} was due")
+        self._residues[self._received : end] = check_ciphertexts(self._public_key, ciphertexts)
+        self._received = end
+        return m.GradientsTaken(end)
+
+    def _sum_root(self, request: m.SumRoot) -> m.LevelGrown:
+        if self._received != len(self._residues):
+            raise OutOfSequence(f"{self._received} of {len(self._residues)} ciphertexts have come")
+        return m.LevelGrown([], [self._node_sums(0)])
+
+    def _grow_level(self, request: m.GrowLevel) -> m.LevelGrown:
+        directions = []
+        for split in request.splits:
+            go_left = self._apply(split)
+            directions.append(m.Directions(split.node, split.left, to_bitmap(go_left)))
+        for direction in request.directions:
+            self._check_node(direction.node, direction.left)
+            go_left = from_bitmap(direction.go_left, len(self._nodes[direction.node]))
+            self._nodes.split(direction.node, direction.left, go_left)
+        if not all(left in self._nodes and left + 1 in self._nodes for left in request.siblings):
+            raise OutOfRange("sums were asked of nodes that are not there")
+        smaller = [self._nodes.smaller_child(left) for left in request.siblings]
+        return m.LevelGrown(directions, [self._node_sums(child) for child in smaller])
+
+    def _close(self, request: m.CloseTraining) -> m.TrainingClosed:
+        bounds = [*self._splits_before_tree, len(self._splits)]
+        if request.trees >= len(bounds):
+            raise OutOfRange(f"{request.trees} trees cannot be kept of {len(bounds) - 1}")
+        kept = self._splits[: bounds[request.trees]]
+        share = FeatureShare(
+            columns=self._names,
+            splits=SplitTable(
+                feature=[split.feature for split in kept],
+                threshold=[self._cuts.threshold(split.feature, split.bin) for split in kept],
+                default_left=[split.default_left for split in kept],
+            ),
+        )
+        self._store.save_share(self._model, share)
+        return m.TrainingClosed(len(kept))
+
+    def _check_node(self, node: int, left: int) -> None:
+        if node not in self._nodes or left <= node or left in self._nodes or left + 1 in self._nodes:
+            raise OutOfRange(f"node {node} cannot be split into {left} and {left + 1} now")
+
+    def _apply(self, split: m.Split) -> Bool:
+        known_column = split.column in self._columns
+        if not known_column or not -1 <= split.bin < self._n_bins[split.column]:
+            raise OutOfRange("a split names a column or bin outside the tree")
+        if split.split != len(self._splits):
+            raise OutOfSequence(f"split {len(self._splits)} of this model was due")
+        self._check_node(split.node, split.left)
+        codes = self._bins[self._nodes[split.node], split.column]
+        go_left = goes_left(codes, int(self._n_bins[split.column]), split.bin, split.default_left)
+        self._nodes.split(split.node, split.left, go_left)
+        self._splits.append(
+            OwnSplit(split.split, split.node, split.left, split.column, split.bin, split.default_left)
+        )
+        return go_left
+
+    def _node_sums(self, node: int) -> m.NodeSums:
+        rows = self._nodes.sampled(node)
+        if not len(rows):  # nothing to hide: both sides know that no row of this party is here
+            return m.NodeSums(node, b"")
+        sums = self._sums.of(self._residues, self._position[rows], rows)
+        slots = self._packing.slots_per_ciphertext(len(rows), self._public_key.bits)
+        packed = self._modulus.pack(sums, slots, self._packing.slot_bits(len(rows)))
+        fresh = self._modulus.from_residues(self._rerandomizer.rerandomize(packed))
+        return m.NodeSums(node, fresh.astype("<u8", copy=False).tobytes())

@@ -1,0 +1,51 @@
+"""Early stopping on rows kept out of training, as XGBoost's ``early_stopping_rounds`` does it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.metrics import METRIC_OF_OBJECTIVE, METRICS
+from vfl.params import TreeParams
+
+Float32 = npt.NDArray[np.float32]
+
+
+class EarlyStopping:
+    """Follows the watched metric, tree by tree.
+
+    Args:
+        params: names the metric and the rounds without improvement that end training.
+        labels, weights: of the watched rows; none where nothing is watched.
+
+    Attributes:
+        history: the metric after each tree.
+        best: number of the best tree so far, None where nothing is watched.
+    """
+
+    def __init__(self, params: TreeParams, labels: Float32, weights: Float32 | None) -> None:
+        self.name = params.eval_metric or METRIC_OF_OBJECTIVE[params.objective]
+        self._metric = METRICS[self.name]
+        self._rounds = params.early_stopping_rounds
+        self._labels, self._weights = labels, weights
+        self.history: list[float] = []
+        self.best: int | None = None
+
+    def take(self, predictions: Float32) -> bool:
+        """Record the predictions for the watched rows after one more tree; True where training should end."""
+        if not len(self._labels):
+            return False
+        self.history.append(self._metric.measure(self._labels, predictions, self._weights))
+        best = None if self.best is None else self.history[self.best]
+        latest = self.history[-1]
+        if best is None or (latest > best if self._metric.maximise else latest < best):
+            self.best = len(self.history) - 1
+        return self._rounds is not None and len(self.history) - 1 - (self.best or 0) >= self._rounds
+
+    def trees_kept(self, grown: int) -> int:
+        """How many of the grown trees the model keeps: up to the best one where training may stop early."""
+        return grown if self._rounds is None or self.best is None else self.best + 1
+
+    def latest(self) -> str:
+        """The metric as a short text for a progress line."""
+        return f"{self.name} {self.history[-1]:.5f}" if self.history else ""

@@ -57,12 +57,8 @@ def _phone(country: str) -> Step:
         if any(c.isalpha() for c in text):
             return ""
         number = _digits(text.replace("(0)", "") if text.startswith(("+", "00")) else text)
-        if text.startswith("+"):
-            number = number.removeprefix("00")
-        elif number.startswith("00"):
-            number = number[2:]
-        else:
-            number = country + number.removeprefix(trunk)
+        if not text.startswith("+"):
+            number = number[2:] if number.startswith("00") else country + number.removeprefix(trunk)
         return f"+{number}" if re.fullmatch("[1-9][0-9]{6,14}", number) else ""
 
     return step

@@ -38,6 +38,9 @@ class Loss(Protocol):
     def transform(self, margin: Float32) -> Float32:
         """The prediction of a margin."""
 
+    def bounds(self, label: Float32, base_score: float) -> tuple[float, float]:
+        """Bounds on ``|gradient|`` and hessian of a row of weight 1, over the whole training."""
+
     def check_labels(self, label: Float32) -> None:
         """Raise DataError where the labels do not fit the objective."""
 
@@ -76,6 +79,9 @@ class Logistic:
         exponent = np.minimum(-margin, LARGEST_EXPONENT)
         return np.float32(1) / (np.exp(exponent, dtype=np.float64).astype(np.float32) + np.float32(1))
 
+    def bounds(self, label: Float32, base_score: float) -> tuple[float, float]:
+        return 1.0, 0.25
+
     def check_labels(self, label: Float32) -> None:
         wrong = int(np.count_nonzero((label != 0) & (label != 1)))
         if wrong:
@@ -103,6 +109,10 @@ class SquaredError:
 
     def transform(self, margin: Float32) -> Float32:
         return margin
+
+    def bounds(self, label: Float32, base_score: float) -> tuple[float, float]:
+        # Boosting shrinks residuals; no bound holds in theory, and a row beyond this one is refused.
+        return 4 * float(np.abs(label - np.float32(base_score)).max(initial=0)) or 1.0, 1.0
 
     def check_labels(self, label: Float32) -> None:
         wrong = int(np.count_nonzero(~np.isfinite(label)))

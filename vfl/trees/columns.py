@@ -37,7 +37,7 @@ class OwnSplit:
     """A split that the asked owner's column won.
 
     Attributes:
-        number: its number among this owner's splits of the whole model, counted from 0 in order.
+        split: its number among this owner's splits of the whole model, counted from 0 in order.
         node: the node that is split.
         left: the child of rows that go left; the other child is ``left + 1``.
         feature: the owner's own column number.
@@ -45,7 +45,7 @@ class OwnSplit:
         default_left: whether missing rows go left.
     """
 
-    number: int
+    split: int
     node: int
     left: int
     feature: int
@@ -122,6 +122,9 @@ class NodeRows:
     def __init__(self, n_rows: int, sampled: Bool) -> None:
         self._rows: dict[int, Integers] = {0: np.arange(n_rows, dtype=np.int64)}
         self._sampled = sampled
+
+    def __contains__(self, node: int) -> bool:
+        return node in self._rows
 
     def __getitem__(self, node: int) -> Integers:
         """The rows of a node, ascending."""

@@ -39,14 +39,14 @@ class Won:
     node: int
     left: int
     owner: int
-    number: int
+    split: int
     feature: int
     found: Split
 
     def told(self) -> OwnSplit:
         """The split as its owner is told it."""
         return OwnSplit(
-            number=self.number,
+            split=self.split,
             node=self.node,
             left=self.left,
             feature=self.feature,
@@ -69,17 +69,21 @@ class Exchange:
 
     def __init__(self, owners: Sequence[ColumnOwner], gradients: Gradients, pool: Executor) -> None:
         self._owners, self._gradients, self._pool = owners, gradients, pool
+        self._summing: list[int] = []  # owners with a feature in this tree; the others are not asked
         self._rows = [NodeRows(len(owner.known), gradients.sampled[owner.known]) for owner in owners]
         self._goes_left = np.zeros(len(gradients.G), dtype=np.bool_)  # by row of the label party
         self.leaf_of_row = np.zeros(len(gradients.G), dtype=np.int64)
 
     def open(self, features: Sequence[Integers]) -> OwnerSums:
         """Start the tree on each owner's drawn features (its own numbers); returns the root's sums."""
-        return list(
-            self._pool.map(
-                lambda owner, drawn: owner.open_tree(self._gradients, drawn), self._owners, features
-            )
+        self._summing = [owner for owner, drawn in enumerate(features) if len(drawn)]
+        root = [np.empty((0, 2)) for _ in features]
+        sums = self._pool.map(
+            lambda owner: self._owners[owner].open_tree(self._gradients, features[owner]), self._summing
         )
+        for owner, owner_sums in zip(self._summing, sums, strict=True):
+            root[owner] = owner_sums
+        return root
 
     def split(self, won: list[Won], deeper: list[Won], parents: dict[int, OwnerSums]) -> dict[int, OwnerSums]:
         """Carry out the splits of a level.
@@ -95,15 +99,16 @@ class Exchange:
         Raises:
             MalformedMessage: an owner answered with other nodes or other lengths than asked.
         """
-        everyone = range(len(self._owners))
-        several = len(self._owners) > 2
+        own = [owner for owner in self._summing if owner == 0]
+        feature_parties = [owner for owner in self._summing if owner != 0]
+        several = len(feature_parties) > 1
         early = {at.owner for at in won if at.owner == 0 or several}
         self._ask({owner: self._request(owner, won, []) for owner in early})
         # The label party's own columns are summed last if a lone feature party has yet to say how the
         # rows move, and side by side with the feature parties otherwise.
         waits = any(at.owner not in early for at in won)
         replies: dict[int, LevelReply] = {}
-        for step in (everyone[1:], everyone[:1]) if waits else (everyone,):
+        for step in (feature_parties, own) if waits else (self._summing,):
             told = {owner: [] if owner in early else won for owner in step}
             replies |= self._ask({owner: self._request(owner, told[owner], deeper) for owner in step})
         self._move_rows(won, deeper)
@@ -159,7 +164,7 @@ class Exchange:
             left, right = children[at.left], children[at.left + 1] = [], []
             for owner, parent in enumerate(parents[at.node]):
                 child = self._rows[owner].smaller_child(at.left)
-                sums = replies[owner].sums.get(child)
+                sums = replies[owner].sums.get(child) if owner in self._summing else parent
                 if sums is None or sums.shape != parent.shape:
                     raise MalformedMessage("Sums are not those of the child with fewer rows")
                 left.append(sums if child == at.left else parent - sums)

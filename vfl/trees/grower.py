@@ -154,7 +154,7 @@ class _Nodes:
         leaf = weight * criterion.learning_rate
         return Tree(
             owner=[at.owner if at else LEAF for at in won],
-            split=[at.number if at else LEAF for at in won],
+            split=[at.split if at else LEAF for at in won],
             left=[at.left if at else LEAF for at in won],
             default_left=[at is not None and at.found.default_left for at in won],
             value=[float((weight if at else leaf)[node]) for node, at in enumerate(won)],

@@ -1,0 +1,128 @@
+"""One XGBoost model out of all parties' shares, for parties that have agreed to merge them.
+
+The form is XGBoost's own JSON model as release 3.0 writes it, which later releases read too:
+``xgboost.Booster.load_model`` takes it, and its margins equal `vfl.trees.predict.margins` bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from vfl.errors import StateError
+from vfl.model import LEAF, FeatureShare, LabelShare, SplitTable, Tree
+
+VERSION = [3, 0, 0]
+NO_PARENT = 2**31 - 1  # XGBoost's mark of a root
+
+
+def to_xgboost_json(
+    share: LabelShare, feature_shares: Mapping[str, FeatureShare], names: Sequence[str] | None = None
+) -> bytes:
+    """Merge the shares of a model into XGBoost's JSON.
+
+    Args:
+        share: the label party's share.
+        feature_shares: by name, the share of every feature party.
+        names: names of all features, the label party's first, then each feature party's in the order of
+            ``share.owners``; None takes the label party's column names as they are and puts the party
+            before the others: ``telco.age``.
+
+    Raises:
+        StateError: a share is absent, or belongs to another model than the label party's.
+    """
+    absent = [name for name in share.owners if name not in feature_shares]
+    if absent:
+        raise StateError(f"The shares of {', '.join(absent)} are needed to merge the model")
+    parts = [feature_shares[name] for name in share.owners]
+    for number, (name, part) in enumerate(zip(share.owners, parts, strict=True), start=1):
+        if len(part.splits) < share.splits_of(number):
+            raise StateError(f"The share of {name} is of another model: it has too few splits")
+    own_names = [
+        f"{name}.{column}" for name, part in zip(share.owners, parts, strict=True) for column in part.columns
+    ]
+    feature_names = list(names) if names is not None else share.columns + own_names
+    counts = [len(share.columns), *(len(part.columns) for part in parts)]
+    if len(feature_names) != sum(counts):
+        raise StateError(f"{len(feature_names)} names given for {sum(counts)} features")
+    first_feature = [sum(counts[:owner]) for owner in range(len(counts))]
+    tables = [share.splits, *(part.splits for part in parts)]
+    trees = [
+        _tree(number, tree, tables, first_feature, len(feature_names))
+        for number, tree in enumerate(share.trees)
+    ]
+    return msgspec.json.encode(_model(share, feature_names, trees))
+
+
+def _model(share: LabelShare, names: list[str], trees: list[dict[str, Any]]) -> dict[str, Any]:
+    n_trees = len(trees)
+    gbtree = {
+        "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": str(n_trees)},
+        "iteration_indptr": list(range(n_trees + 1)),
+        "tree_info": [0] * n_trees,
+        "trees": trees,
+    }
+    objective = {
+        "name": share.params.objective,
+        "reg_loss_param": {"scale_pos_weight": str(share.params.scale_pos_weight)},
+    }
+    best = {} if share.best_iteration is None else {"best_iteration": str(share.best_iteration)}
+    learner = {
+        "attributes": best,
+        "feature_names": names,
+        "feature_types": ["float"] * len(names),
+        "gradient_booster": {"model": gbtree, "name": "gbtree"},
+        "learner_model_param": {
+            "base_score": str(_short(share.base_score)),
+            "boost_from_average": "1",
+            "num_class": "0",
+            "num_feature": str(len(names)),
+            "num_target": "1",
+        },
+        "objective": objective,
+    }
+    return {"learner": learner, "version": VERSION}
+
+
+def _tree(
+    number: int, tree: Tree, tables: list[SplitTable], first_feature: list[int], n_features: int
+) -> dict[str, Any]:
+    n = len(tree.owner)
+    parents, features, conditions = [NO_PARENT] * n, [0] * n, [_short(value) for value in tree.value]
+    for node, (owner, split) in enumerate(zip(tree.owner, tree.split, strict=True)):
+        if owner == LEAF:
+            continue
+        parents[tree.left[node]] = parents[tree.left[node] + 1] = node
+        features[node] = first_feature[owner] + tables[owner].feature[split]
+        conditions[node] = _short(tables[owner].threshold[split])
+    return {
+        "base_weights": [_short(value) for value in tree.value],
+        "categories": [],
+        "categories_nodes": [],
+        "categories_segments": [],
+        "categories_sizes": [],
+        "default_left": [int(left) for left in tree.default_left],
+        "id": number,
+        "left_children": tree.left,
+        "loss_changes": [_short(gain) for gain in tree.gain],
+        "parents": parents,
+        "right_children": [left if left == LEAF else left + 1 for left in tree.left],
+        "split_conditions": conditions,
+        "split_indices": features,
+        "split_type": [0] * n,
+        "sum_hessian": [_short(cover) for cover in tree.cover],
+        "tree_param": {
+            "num_deleted": "0",
+            "num_feature": str(n_features),
+            "num_nodes": str(n),
+            "size_leaf_vector": "1",
+        },
+    }
+
+
+def _short(value: float) -> float:
+    """The number whose shortest decimal form is that of the float32, as XGBoost writes it."""
+    return float(str(np.float32(value)))

@@ -22,9 +22,10 @@ def from_bitmap(bitmap: bytes, count: int, rows: int | None = None) -> Bool:
         MalformedMessage: another length than ``count`` needs, or a padding bit that is set.
     """
     width = (count + 7) // 8
-    if len(bitmap) != width * (1 if rows is None else rows):
+    lines = 1 if rows is None else rows
+    if len(bitmap) != width * lines:
         raise MalformedMessage(f"a bitmap of {len(bitmap)} bytes came where {count} bits a row were due")
-    packed = np.frombuffer(bitmap, dtype=np.uint8).reshape(-1, width)
+    packed = np.frombuffer(bitmap, dtype=np.uint8).reshape(lines, width)
     flags = np.unpackbits(packed, axis=1, bitorder="little").view(np.bool_)
     if flags[:, count:].any():
         raise MalformedMessage("a bitmap has bits set beyond its last row")

@@ -6,6 +6,7 @@ that lacks a C++ compiler installs the reference kernel alone.
 
 import os
 import sys
+from glob import glob
 
 from setuptools import setup
 
@@ -17,6 +18,7 @@ if os.environ.get("VFL_NATIVE") != "0":
         Pybind11Extension(
             "vfl.crypto._native",
             ["vfl/crypto/_native.cpp"],
+            depends=sorted(glob("vfl/crypto/native/*.hpp")),
             cxx_std=17,
             extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"],
             optional=os.environ.get("VFL_NATIVE") != "1",

@@ -85,7 +85,7 @@ class Counting:
 
 @pytest.mark.parametrize(("rows", "share"), [(400, 0.6), (4000, 0.4)])
 def test_sharing_saves_multiplications(rows, share):
-    """Correlated columns take far fewer than one multiplication per row and column, the fewer the more rows."""
+    """Correlated columns take far fewer multiplications than one per row and column."""
     rng = np.random.default_rng(3)
     risk = rng.normal(size=rows)
     bins = np.stack([np.clip(risk * 2 + rng.normal(size=rows) + 5, 0, 10) for _ in range(6)], axis=1)

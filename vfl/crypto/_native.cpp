@@ -8,6 +8,7 @@
 #include <string>
 
 #include "native/engine.hpp"
+#include "native/ifma.hpp"
 #include "native/portable.hpp"
 
 namespace py = pybind11;
@@ -54,6 +55,27 @@ std::unique_ptr<Engine> portable_engine(const Words& modulus) {
   }
 }
 
+bool has_ifma() {
+#ifdef VFL_HAS_IFMA
+  return IfmaField::available();
+#else
+  return false;
+#endif
+}
+
+// The IFMA path, or nothing where the CPU lacks it or the modulus is not a square that suits it.
+std::unique_ptr<Engine> ifma_engine(const Words& modulus, const py::bytes& number) {
+#ifdef VFL_HAS_IFMA
+  if (!IfmaField::available()) return nullptr;
+  const py::object value = py::type::of(py::int_()).attr("from_bytes")(number, "little");
+  const py::object root = py::module_::import("math").attr("isqrt")(value);
+  if (!(root * root).equal(value)) return nullptr;
+  const Words words = words_from(root.attr("to_bytes")(8 * modulus.size(), "little"));
+  if (IfmaField::suits(words, modulus.size())) return std::make_unique<BatchEngine<IfmaField>>(words);
+#endif
+  return nullptr;
+}
+
 Words odd_modulus(const py::bytes& number) {
   Words words = words_from(number);
   require(!words.empty() && words[0] % 2 == 1 && bit_length(words) > 1, "the modulus must be odd and at least 3");
@@ -65,8 +87,10 @@ class Modulus {
  public:
   Modulus(const py::bytes& modulus, const std::string& path)
       : modulus_(odd_modulus(modulus)), limbs_(modulus_.size()), plain_(modulus_) {
-    require(path == "auto" || path == "portable", "path must be auto or portable");
-    engine_ = portable_engine(modulus_);
+    require(path == "auto" || path == "portable" || path == "ifma", "path must be auto, portable or ifma");
+    if (path == "ifma" || (path == "auto" && !portable_forced())) engine_ = ifma_engine(modulus_, modulus);
+    require(path != "ifma" || engine_, "the ifma path needs its CPU instructions and a square modulus");
+    if (!engine_) engine_ = portable_engine(modulus_);
   }
 
   std::size_t limbs() const { return limbs_; }
@@ -308,9 +332,7 @@ void set_threads(std::int64_t count) {
   thread_count() = static_cast<std::size_t>(count);
 }
 
-bool has_ifma() { return false; }
-
-std::string kernel_name() { return "native-portable"; }
+std::string kernel_name() { return has_ifma() && !portable_forced() ? "native-ifma" : "native-portable"; }
 
 }  // namespace
 }  // namespace vfl

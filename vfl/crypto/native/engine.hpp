@@ -32,15 +32,6 @@ class Engine {
                                 const u64* exponents, std::size_t words, u64* out, std::size_t n) const = 0;
 };
 
-// `width` bits of a little-endian number from bit `first` on.
-inline std::size_t bits_at(const u64* number, std::size_t words, std::size_t first, std::size_t width) {
-  const std::size_t word = first / 64, shift = first % 64;
-  if (word >= words) return 0;
-  u64 value = number[word] >> shift;
-  if (shift + width > 64 && word + 1 < words) value |= number[word + 1] << (64 - shift);
-  return static_cast<std::size_t>(value & ((u64(1) << width) - 1));
-}
-
 template <class Field>
 class BatchEngine final : public Engine {
  public:

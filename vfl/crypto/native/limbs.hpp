@@ -66,6 +66,15 @@ inline u64 inverse_word(u64 odd) {
   return x;
 }
 
+// `width` bits of a little-endian number from bit `first` on.
+inline u64 bits_at(const u64* number, std::size_t words, std::size_t first, std::size_t width) {
+  const std::size_t word = first / 64, shift = first % 64;
+  if (word >= words) return 0;
+  u64 value = number[word] >> shift;
+  if (shift + width > 64 && word + 1 < words) value |= number[word + 1] << (64 - shift);
+  return value & ((u64(1) << width) - 1);
+}
+
 inline std::size_t bit_length(const Words& a) {
   for (std::size_t i = a.size(); i-- > 0;)
     if (a[i] != 0) return 64 * i + 64 - static_cast<std::size_t>(__builtin_clzll(a[i]));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from parties.config import Config
 from parties.connectors.table import Table, tabulate
 from vfl.errors import NotAligned
 from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
+from vfl.table import LabelTable
 
 
 class Rows(NamedTuple):
@@ -21,6 +23,23 @@ class Rows(NamedTuple):
 
     table: Table
     identifiers: PreparedIdentifiers
+
+    @property
+    def label_table(self) -> LabelTable:
+        """The usable rows as the label party's functions take them."""
+        at, table = self.identifiers.rows, self.table
+        return LabelTable(
+            self.identifiers.keys,
+            table.names,
+            table.columns[at],
+            np.zeros(0, np.float32) if table.labels is None else table.labels[at],
+            None if table.weights is None else table.weights[at],
+        )
+
+    def only(self, identifiers: Sequence[str]) -> Rows:
+        """Return the rows of these canonical keys alone, in their order; raises NotAligned."""
+        kept = replace(self.identifiers, keys=list(identifiers), rows=self.of(identifiers))
+        return Rows(self.table, kept)
 
     def of(self, identifiers: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the table rows of canonical keys, in their order.
@@ -36,16 +55,16 @@ class Rows(NamedTuple):
         return np.array(rows, dtype=np.int64)
 
 
-def load(config: Config, *, with_label: bool = True) -> Rows:
+def load(config: Config, *, training: bool = True) -> Rows:
     """Read ``[data]``.
 
     Args:
-        with_label: whether label and weight columns must be there.
+        training: whether the label and weight columns must be there, and every column have a value.
 
     Raises:
         DataError: the source cannot be read or used; every problem is listed.
     """
-    table = tabulate(connectors.read(config), config.data, with_label=with_label)
+    table = tabulate(connectors.read(config), config.data, training=training)
     identifiers = prepare(
         table.keys,
         Recipe.parse(config.data.recipe),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import sqlalchemy
 
 from parties.config import Config
 from parties.connectors import csv, parquet, sql
@@ -29,3 +30,13 @@ def read(config: Config) -> pd.DataFrame:
     raise ConfigError(
         f"data.source: {Path(data.source).name} is neither .csv, .csv.gz, .parquet nor a database URL"
     )
+
+
+def describe(config: Config) -> str:
+    """Return the source of ``[data]`` as it may be stored: a whole path, or a URL without its password."""
+    if "://" not in config.data.source:
+        return str(config.path(config.data.source).resolve())
+    try:
+        return sqlalchemy.make_url(config.data.source).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        raise ConfigError("data.source: not a SQLAlchemy URL; write dialect://user@host/database") from None

@@ -47,33 +47,35 @@ class Table(NamedTuple):
         return len(self.columns)
 
 
-def tabulate(frame: pd.DataFrame, data: Data, *, with_label: bool = True) -> Table:
+def tabulate(frame: pd.DataFrame, data: Data, *, training: bool = True) -> Table:
     """Return the rows of a source.
 
     Args:
-        with_label: whether the label and weight columns must be there.
+        training: whether the label and weight columns must be there, and every column have a value.
 
     Raises:
         DataError: lists every column that cannot be used, by name and count.
     """
-    table, problems = examine(frame, data, with_label=with_label)
+    table, problems = examine(frame, data, training=training)
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise DataError(f"the data source has {len(problems)} problem(s):{lines}")
     return table
 
 
-def examine(frame: pd.DataFrame, data: Data, *, with_label: bool = True) -> tuple[Table, list[Problem]]:
-    """Return what can be used of a source, and every problem in it."""
+def examine(frame: pd.DataFrame, data: Data, *, training: bool = True) -> tuple[Table, list[Problem]]:
+    """Return what can be used of a source, and every problem in it; see :func:`tabulate`."""
     problems = _repeated(frame)
     frame = frame.loc[:, ~frame.columns.duplicated()]
     keys = {field: _text(frame, column, problems) for field, column in data.keys.items()}
-    targets = [data.label, data.weight] if with_label else [None, None]
+    targets = [data.label, data.weight] if training else [None, None]
     labels, weights = (_target(frame, column, problems) for column in targets)
     names = _features(frame, data, problems)
     columns = np.full((len(frame), len(names)), np.nan, dtype=np.float32)
     for position, name in enumerate(names):
         columns[:, position] = _numbers(frame, name, problems)
+        if training and len(frame) and np.isnan(columns[:, position]).all():
+            problems.append(Problem(name, len(frame), "no value is usable; fill or exclude the column"))
     if not len(frame):
         problems.append(Problem("(all)", 0, "the source has no rows"))
     return Table(keys, names, columns, labels, weights), problems
@@ -158,6 +160,4 @@ def _numbers(frame: pd.DataFrame, column: str, problems: list[Problem]) -> npt.N
         problems.append(
             Problem(column, infinite, f"{infinite} values are infinite or beyond float32; correct them")
         )
-    if len(values) and not text and np.isnan(column_values).all():
-        problems.append(Problem(column, len(values), "every value is missing; fill or exclude the column"))
     return column_values

@@ -1,0 +1,144 @@
+"""What a label party keeps: its alignments with every peer, its shares of models, and how each came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from parties.config import Config
+from parties.local import read_stored, write_new
+from vfl.errors import StateError
+from vfl.model import LabelShare, label_share, to_json
+from vfl.psi.alignment import Alignment
+
+RECORD = "record.json"
+"""Written last: an alignment or model without it was not finished and does not count."""
+
+
+class AlignmentRecord(Struct, frozen=True, kw_only=True):
+    """How an alignment was made.
+
+    Attributes:
+        alignment: its name.
+        mode: ``left`` or ``inner``.
+        source: the data source that was aligned.
+        rows: usable rows of this party.
+        common: for each peer, the rows that it knows.
+        population: SHA-256 over this party's sorted canonical keys.
+        created: UTC.
+    """
+
+    alignment: str
+    mode: Literal["left", "inner"]
+    source: str
+    rows: int
+    common: dict[str, int]
+    population: str
+    created: str
+
+
+class ModelRecord(Struct, frozen=True, kw_only=True):
+    """How a model was trained.
+
+    Attributes:
+        model, alignment: their names.
+        rows, validation_rows: rows trained on, and rows kept out for validation.
+        validation_fraction: as asked.
+        trees: trees kept.
+        metric: name of the watched metric; ``history`` has its value after each tree.
+        importances: by feature, its mean gain as a share of all.
+        seconds: wall time of training.
+        created: UTC.
+    """
+
+    model: str
+    alignment: str
+    rows: int
+    validation_rows: int
+    validation_fraction: float
+    trees: int
+    metric: str
+    history: list[float]
+    importances: dict[str, float]
+    seconds: float
+    created: str
+
+
+_Record = TypeVar("_Record", AlignmentRecord, ModelRecord)
+
+
+class Archive:
+    """The label party's files under ``[store] directory``."""
+
+    def __init__(self, config: Config) -> None:
+        root = config.path(config.store.directory)
+        self._alignments = root / "alignments"
+        self._models = root / "models"
+
+    def check_new_alignment(self, name: str) -> None:
+        """Raises StateError where the name is taken, before any work is done."""
+        _check_new(self._alignments / name, f"alignment {name}")
+
+    def save_alignment(self, record: AlignmentRecord, alignments: dict[str, Alignment]) -> None:
+        """Keep one alignment with every peer under one name."""
+        directory = self._alignments / record.alignment
+        for peer, alignment in alignments.items():
+            write_new(directory / f"{peer}.alignment", alignment.to_bytes(), f"alignment {alignment.id}")
+        write_new(directory / RECORD, msgspec.json.encode(record), f"alignment {record.alignment}")
+
+    def load_alignment(self, name: str) -> tuple[AlignmentRecord, dict[str, Alignment]]:
+        """Return an alignment by peer; raises StateError where there is none."""
+        what = f"alignment {name}"
+        directory = self._alignments / name
+        record = _read(directory / RECORD, AlignmentRecord, what, "see `vfl align`")
+        parts = {
+            peer: read_stored(directory / f"{peer}.alignment", what, "align again") for peer in record.common
+        }
+        return record, {peer: Alignment.from_bytes(part) for peer, part in parts.items()}
+
+    def latest_alignment(self, source: str) -> str:
+        """Return the name of the newest alignment of a data source; raises StateError."""
+        found = [
+            _read(path, AlignmentRecord, "an alignment", "align again")
+            for path in self._alignments.glob(f"*/{RECORD}")
+        ]
+        fitting = [record for record in found if record.source == source]
+        if not fitting:
+            raise StateError("the data is not aligned yet; run `vfl align` first")
+        return max(fitting, key=lambda record: record.created).alignment
+
+    def check_new_model(self, name: str) -> None:
+        """Raises StateError where the name is taken, before any work is done."""
+        _check_new(self._models / name, f"model {name}")
+
+    def save_model(self, record: ModelRecord, share: LabelShare) -> None:
+        """Keep this party's share of a model."""
+        directory, what = self._models / record.model, f"model {record.model}"
+        write_new(directory / "share.json", to_json(share), what)
+        write_new(directory / RECORD, msgspec.json.encode(record), what)
+
+    def load_model(self, name: str) -> tuple[ModelRecord, LabelShare]:
+        """Return a model; raises StateError where there is none."""
+        what = f"model {name}"
+        record = _read(self._models / name / RECORD, ModelRecord, what, self._known_models())
+        share = read_stored(self._models / name / "share.json", what, "restore it from a copy")
+        return record, label_share(share)
+
+    def _known_models(self) -> str:
+        names = sorted(path.parent.name for path in self._models.glob(f"*/{RECORD}"))
+        return f"known are {', '.join(names)}" if names else "train one with `vfl train`"
+
+
+def _check_new(directory: Path, what: str) -> None:
+    if directory.exists():
+        raise StateError(f"{what} exists already; choose another name")
+
+
+def _read(path: Path, kind: type[_Record], what: str, remedy: str) -> _Record:
+    try:
+        return msgspec.json.decode(read_stored(path, what, remedy), type=kind)
+    except msgspec.MsgspecError:
+        raise StateError(f"{what} is damaged; restore {path} from a copy") from None

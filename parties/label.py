@@ -1,0 +1,299 @@
+"""What a label party does with its peers, from its configuration: align, train, score, evaluate, export."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from parties import connectors, database, rows
+from parties.archive import AlignmentRecord, Archive, ModelRecord
+from parties.config import Config
+from parties.evaluation import Evaluation, evaluation
+from parties.keys import private_key
+from parties.ledger import Ledger, LedgerChannel
+from parties.rows import Rows
+from parties.transport import HttpsChannel
+from vfl.errors import ConfigError, NotAligned, ParameterError
+from vfl.params import TreeParams
+from vfl.psi import label_party as psi
+from vfl.psi.alignment import Alignment, Mode
+from vfl.scoring import label_party as scoring
+from vfl.table import LabelTable
+from vfl.trees import label_party as trees
+from vfl.trees.export import to_xgboost_json
+from vfl.trees.stopping import EarlyStopping
+from vfl.wire.messages import Identifier
+from vfl.wire.session import LabelSession
+
+Float32 = npt.NDArray[np.float32]
+Progress = Callable[[int, int, str], None]
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Report no progress."""
+
+
+class Scores(NamedTuple):
+    """Scores of a population.
+
+    keys: for each key field the text of the source, one entry for each scored row.
+    scores: ``float32[rows]``, what XGBoost's prediction would be.
+    left_out: rows without a usable, unique key.
+    """
+
+    keys: dict[str, list[str]]
+    scores: Float32
+    left_out: int
+
+
+class LabelParty:
+    """A label party at work. Use it as a context manager; it holds connections to the peers.
+
+    Args:
+        config: of a party whose role is label.
+
+    Raises:
+        ConfigError: the role is another one, or no peer is configured.
+    """
+
+    def __init__(self, config: Config) -> None:
+        if config.party.role != "label":
+            raise ConfigError(f"{config.party.name} is a feature party; the label party runs this command")
+        if not config.peers:
+            raise ConfigError("no peer is configured; add one with `vfl party add-peer`")
+        self._config = config
+        self._archive = Archive(config)
+        self._https = HttpsChannel(config)
+        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)))
+
+    def __enter__(self) -> LabelParty:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._https.close()
+
+    def align(
+        self,
+        *,
+        name: str | None = None,
+        mode: Mode = "left",
+        source: str | None = None,
+        on_progress: Progress = silent,
+    ) -> AlignmentRecord:
+        """Align the rows of ``[data]``, or those of another source, with every peer.
+
+        Args:
+            name: of the alignment; a fresh one by default.
+            source: another population to align, with the same columns but no label.
+
+        Raises:
+            DataError: the source cannot be used.
+            StateError: the name is taken.
+            PeerError: from a peer, or on the way to it.
+        """
+        name = _name("alignment", name)
+        self._archive.check_new_alignment(name)
+        config = self._config if source is None else self._config.with_source(source)
+        table = rows.load(config, training=source is None)
+        return self._align(name, mode, config, table, on_progress)[0]
+
+    def train(
+        self,
+        *,
+        alignment: str | None = None,
+        name: str | None = None,
+        params: TreeParams | None = None,
+        validation_fraction: float = 0.0,
+        on_progress: Progress = silent,
+    ) -> ModelRecord:
+        """Train a model with the peers of an alignment.
+
+        Args:
+            alignment: the newest one of ``[data]`` by default.
+            name: of the model; a fresh one by default.
+            params: those of ``[model]`` by default.
+            validation_fraction: share of rows, 0 to 0.9, kept out of training to watch the metric on.
+
+        Raises:
+            ParameterError: the validation fraction is out of range.
+            NotAligned: the data has changed since it was aligned.
+            DataError, StateError, KeyFileError, PeerError: as their names say.
+        """
+        if not 0 <= validation_fraction <= 0.9:
+            raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
+        name = _name("model", name)
+        self._archive.check_new_model(name)
+        params = params or self._config.model
+        record, alignments = self._aligned(alignment)
+        table = self._fitting(record, alignments, rows.load(self._config))
+        watch = _drawn(table.identifiers, validation_fraction, params.random_state)
+        started = time.monotonic()
+        result = trees.train(
+            self._sessions(alignments),
+            alignments,
+            table,
+            params,
+            private_key(self._config),
+            model_id=name,
+            watch=watch,
+            profile=self._config.crypto.profile,
+            on_progress=on_progress,
+        )
+        made = ModelRecord(
+            model=name,
+            alignment=record.alignment,
+            rows=int((~watch).sum()),
+            validation_rows=int(watch.sum()),
+            validation_fraction=validation_fraction,
+            trees=len(result.share.trees),
+            metric=EarlyStopping(params, table.labels[:0], None).name,
+            history=result.history,
+            importances=result.importances,
+            seconds=round(time.monotonic() - started, 3),
+            created=database.now(),
+        )
+        self._archive.save_model(made, result.share)
+        return made
+
+    def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
+        """Align another population with the model's peers, then score it.
+
+        Args:
+            source: a file with the key and feature columns of ``[data]``; a label is not needed.
+
+        Raises:
+            DataError: the source lacks columns of the model or cannot be used.
+            StateError: no such model.
+            PeerError: from a peer, or on the way to it.
+        """
+        _, share = self._archive.load_model(model)
+        loaded = rows.load(self._for_model(source, share.columns), training=False)
+        scores = self._score_population(model, source, loaded, on_progress)
+        at = loaded.identifiers.rows
+        keys = {field: [values[row] for row in at] for field, values in loaded.table.keys.items()}
+        return Scores(keys, scores, loaded.identifiers.report.dropped)
+
+    def evaluate(
+        self, model: str, *, source: str | None = None, on_progress: Progress = silent
+    ) -> Evaluation:
+        """Compare scores with labels.
+
+        Args:
+            source: a labelled file; by default the validation rows of training, or all of its rows
+                where none were kept out.
+
+        Raises:
+            as :meth:`score`; DataError also where the labels are not 0 and 1, or all alike.
+        """
+        record, share = self._archive.load_model(model)
+        if source is not None:
+            loaded = rows.load(self._for_model(source, share.columns))
+            table = loaded.label_table
+            scores, judged, what = self._score_population(model, source, loaded, on_progress), None, "source"
+        else:
+            aligned, alignments = self._aligned(record.alignment)
+            table = self._fitting(aligned, alignments, rows.load(self._config))
+            watch = _drawn(table.identifiers, record.validation_fraction, share.params.random_state)
+            judged, what = (watch, "validation") if watch.any() else (None, "training")
+            scores = self._score(model, alignments, table, on_progress)
+        return evaluation(table, scores, judged, what)
+
+    def export(self, model: str) -> bytes:
+        """Ask the peers for their shares and merge all into XGBoost's JSON.
+
+        Raises:
+            StateError: no such model, or a share of another one.
+            PeerRefused: a peer does not allow it.
+        """
+        _, share = self._archive.load_model(model)
+        sessions = self._sessions(share.owners)
+        return to_xgboost_json(
+            share, {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
+        )
+
+    def _align(
+        self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
+    ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
+        made = psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
+        record = AlignmentRecord(
+            alignment=name,
+            mode=mode,
+            source=connectors.describe(config),
+            rows=len(loaded.identifiers.keys),
+            common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
+            population=_population(loaded.identifiers.keys),
+            created=database.now(),
+        )
+        self._archive.save_alignment(record, made)
+        return record, made
+
+    def _aligned(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
+        return self._archive.load_alignment(
+            name or self._archive.latest_alignment(connectors.describe(self._config))
+        )
+
+    def _fitting(self, record: AlignmentRecord, alignments: dict[str, Alignment], loaded: Rows) -> LabelTable:
+        """Return the rows that take part: all of them, or in an inner alignment those known to all."""
+        if _population(loaded.identifiers.keys) != record.population:
+            raise NotAligned(f"the data has changed since alignment {record.alignment}; align again")
+        if record.mode == "left":
+            return loaded.label_table
+        return loaded.only(next(iter(alignments.values())).identifiers).label_table
+
+    def _score_population(self, model: str, source: str, loaded: Rows, on_progress: Progress) -> Float32:
+        config = self._config.with_source(source)
+        name = _name("scoring", None)
+        _, alignments = self._align(name, "left", config, loaded, on_progress)
+        return self._score(model, alignments, loaded.label_table, on_progress)
+
+    def _score(
+        self, model: str, alignments: dict[str, Alignment], table: LabelTable, on_progress: Progress
+    ) -> Float32:
+        _, share = self._archive.load_model(model)
+        return scoring.score(
+            self._sessions(share.owners),
+            alignments,
+            share,
+            table,
+            model_id=model,
+            on_progress=on_progress,
+        )
+
+    def _for_model(self, source: str, columns: Sequence[str]) -> Config:
+        """Return the configuration for a source of which only the model's columns are looked at."""
+        config = self._config.with_source(source)
+        data = msgspec.structs.replace(config.data, include=list(columns), exclude=[])
+        return msgspec.structs.replace(config, data=data)
+
+    def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
+        return {peer: LabelSession(self._channel, peer) for peer in peers}
+
+
+def _name(kind: str, name: str | None) -> str:
+    """Return a name that files and messages can carry; raises ParameterError."""
+    if name is None:
+        return f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    try:
+        return msgspec.convert(name, Identifier)
+    except msgspec.ValidationError:
+        raise ParameterError(
+            f"{kind} {name!r}: use up to 64 letters, digits, '.', '_' or '-', a letter or digit first"
+        ) from None
+
+
+def _population(keys: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+def _drawn(keys: Sequence[str], fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Return which customers are kept out for validation: the same ones whatever the order of rows."""
+    limit = int(fraction * 2**64)
+    digests = (hashlib.sha256(f"{seed}:{key}".encode()).digest() for key in keys)
+    return np.array([int.from_bytes(digest[:8], "little") < limit for digest in digests], dtype=np.bool_)

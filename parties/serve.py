@@ -6,6 +6,7 @@ import logging
 import signal
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from cheroot import server as cheroot
@@ -97,8 +98,11 @@ class PartyServer(wsgi.Server):
         log.log(level, "%s", msg.split("\n", 1)[0][:200])
 
 
-def serve_until_stopped(server: PartyServer) -> None:
+def serve_until_stopped(server: PartyServer, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish the messages at work and return.
+
+    Args:
+        on_ready: called with the URL once connections are accepted.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -112,6 +116,7 @@ def serve_until_stopped(server: PartyServer) -> None:
         raise ConfigError(f"cannot listen on {server.bind_addr}: {error.strerror}; change [server]") from None
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
+    on_ready("https://{}:{}".format(*server.bind_addr[:2]))
     stop.wait()
     server.stop()
     thread.join()

@@ -1,0 +1,148 @@
+"""``vfl party``: make a party directory, add peers, show what peers need to know, serve."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parties import config as configuration
+from parties import directory as directories
+from parties import tls
+from parties.app import create_app
+from parties.commands.output import example, json_option, party_directory, show
+from parties.config import PERMISSIONS, Config
+from parties.serve import PartyServer, serve_until_stopped
+from vfl.errors import ConfigError
+
+
+@click.group()
+def party() -> None:
+    """Make, show and serve a party directory."""
+
+
+@party.command(
+    epilog=example(
+        "vfl party init bureau --name bureau --role feature --data bureau.csv --key customer_id --dev-ca ca"
+    )
+)
+@party_directory
+@click.option("--name", required=True, help="The party's name.")
+@click.option("--role", required=True, type=click.Choice(["label", "feature"]), help="What it holds.")
+@click.option("--data", required=True, help="A .csv or .parquet file, or a SQLAlchemy URL.")
+@click.option("--table", help="Table to read where --data is a URL.")
+@click.option(
+    "keys",
+    "--key",
+    metavar="FIELD[=COLUMN]",
+    multiple=True,
+    default=["customer_id"],
+    show_default=True,
+    help="Key field, and its column where that has another name. Repeat for a key of several fields.",
+)
+@click.option("recipe", "--recipe", multiple=True, help="'FIELD: STEP STEP'; default: nfkc strip upper.")
+@click.option("--label", help="The label column (label party).")
+@click.option("--exclude", multiple=True, help="Column that does not take part. Repeatable.")
+@click.option("--on-duplicates", type=click.Choice(["refuse", "keep_first", "drop"]), help="Rows of one key.")
+@click.option("--on-empty", type=click.Choice(["refuse", "drop"]), help="Rows without a key.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8443, show_default=True, help="Port to listen on.")
+@click.option("--dev-ca", type=click.Path(path_type=Path), help="Development authority: made if need be.")
+@json_option
+def init(
+    *,
+    directory: Path,
+    name: str,
+    role: str,
+    data: str,
+    keys: tuple[str, ...],
+    recipe: tuple[str, ...],
+    host: str,
+    port: int,
+    dev_ca: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make the party directory DIR: configuration, key and certificate.
+
+    Without --dev-ca a signing request for your certificate authority is left in DIR/tls/request.pem.
+    """
+    columns = {field: column or field for field, _, column in (key.partition("=") for key in keys)}
+    source = data if "://" in data else str(Path(data).resolve())
+    section = {"source": source, "keys": columns}
+    section["recipe"] = list(recipe) or [f"{field}: nfkc strip upper" for field in columns]
+    section |= {
+        key: list(value) if isinstance(value, tuple) else value for key, value in options.items() if value
+    }
+    config = directories.create(
+        directory, name=name, role=role, data=section, host=host, port=port, dev_ca=dev_ca
+    )
+    show(_facts(config), as_json)
+
+
+@party.command(
+    "add-peer",
+    epilog=example("vfl party add-peer bureau bank --fingerprint 3f...9c --allow align --allow train"),
+)
+@party_directory
+@click.argument("peer")
+@click.option("--fingerprint", required=True, help="What `vfl party show` prints there.")
+@click.option("--url", help="Where a feature party listens, such as https://host:8443.")
+@click.option("--allow", multiple=True, type=click.Choice(PERMISSIONS), help="What it may ask. Repeatable.")
+@click.option("--show-columns", is_flag=True, help="Tell it the names of our columns.")
+@json_option
+def add_peer(
+    *,
+    directory: Path,
+    peer: str,
+    fingerprint: str,
+    url: str | None,
+    allow: tuple[str, ...],
+    show_columns: bool,
+    as_json: bool,
+) -> None:
+    """Add PEER to the configuration in DIR; it may ask for nothing that --allow does not name."""
+    settings: dict[str, Any] = {"fingerprint": fingerprint}
+    settings |= {"url": url} if url else {}
+    settings |= {"allow": list(allow)} if allow else {}
+    settings |= {"show_columns": True} if show_columns else {}
+    config = directories.add_peer(directory, peer, settings)
+    show(
+        config.peers[peer],
+        as_json,
+        f"{peer} is added. What it may ask: {', '.join(allow) or 'nothing'}.",
+    )
+
+
+@party.command("show", epilog=example("vfl party show bureau"))
+@party_directory
+@json_option
+def show_party(directory: Path, as_json: bool) -> None:
+    """Print what peers need to know of DIR: name, address and certificate fingerprint."""
+    show(_facts(configuration.load(directory)), as_json)
+
+
+@party.command(epilog=example("vfl party serve bureau"))
+@party_directory
+def serve(directory: Path) -> None:
+    """Serve the feature party in DIR until SIGTERM or Ctrl-C; messages at work are finished first."""
+    config = configuration.load(directory)
+    if config.party.role != "feature":
+        raise ConfigError(f"{config.party.name} is a label party: it only connects out and needs no server")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    server = PartyServer(config, create_app(config))
+    serve_until_stopped(
+        server, on_ready=lambda url: click.echo(f"{config.party.name} listens on {url}", nl=True)
+    )
+
+
+def _facts(config: Config) -> dict[str, str]:
+    files = tls.files_of(config)
+    facts = {"name": config.party.name, "role": config.party.role}
+    if config.party.role == "feature":
+        facts["url"] = f"https://{config.server.host}:{config.server.port}"
+    if files.certificate.exists():
+        return facts | {"fingerprint": tls.fingerprint_of_file(files.certificate)}
+    return facts | {"signing_request": str(files.key.with_name("request.pem"))}

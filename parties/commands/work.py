@@ -1,0 +1,160 @@
+"""The label party's commands: align, train, score, evaluate, export."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pandas as pd
+
+from parties import config as configuration
+from parties.commands.output import example, json_option, party_directory, show
+from parties.config import Config
+from parties.files import write_private
+from parties.label import LabelParty, Scores
+from parties.progress import ProgressLine
+from parties.reading import read_params
+from vfl.errors import ConfigError, ParameterError
+from vfl.params import TreeParams
+from vfl.psi.alignment import Mode
+
+
+@click.command(epilog=example("vfl align bank"))
+@party_directory
+@click.option("--mode", type=click.Choice(["left", "inner"]), default="left", show_default=True)
+@click.option("--data", help="Another population to align: a .csv or .parquet file.")
+@click.option("--name", help="Name of the alignment; made up by default.")
+@json_option
+def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_json: bool) -> None:
+    """Find, with every peer, which customers of DIR it knows.
+
+    In mode left all rows take part and what a peer does not know is missing; in mode inner only the
+    customers that every peer knows take part.
+    """
+    with LabelParty(configuration.load(directory)) as party, ProgressLine("aligning") as progress:
+        record = party.align(name=name, mode=mode, source=data, on_progress=progress)
+    known = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
+    show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{known}")
+
+
+@click.command(epilog=example("vfl train bank --param max_depth=5 --validation-fraction 0.2"))
+@party_directory
+@click.option("--alignment", help="Alignment to train on; the newest of the data by default.")
+@click.option("--model", help="Name of the model; made up by default.")
+@click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of XGBoost's name.")
+@click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
+@json_option
+def train(
+    *,
+    directory: Path,
+    alignment: str | None,
+    model: str | None,
+    params: tuple[str, ...],
+    validation_fraction: float,
+    as_json: bool,
+) -> None:
+    """Train a model of boosted trees with the peers of DIR."""
+    config = configuration.load(directory)
+    with LabelParty(config) as party, ProgressLine("training") as progress:
+        record = party.train(
+            alignment=alignment,
+            name=model,
+            params=_params(config, params),
+            validation_fraction=validation_fraction,
+            on_progress=progress,
+        )
+    best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
+    lines = [f"model {record.model}: {record.trees} trees on {record.rows:,} rows in {record.seconds:,.1f} s"]
+    if record.history:
+        lines.append(
+            f"{record.metric} on {record.validation_rows:,} validation rows: {record.history[-1]:.5f}"
+        )
+    show(record, as_json, "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in best)]))
+
+
+@click.command(epilog=example("vfl score bank MODEL --in new.csv --out scores.csv"))
+@party_directory
+@click.argument("model")
+@click.option("source", "--in", required=True, type=click.Path(exists=True), help="Rows to score.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file.")
+@json_option
+def score(directory: Path, model: str, source: str, out: Path, as_json: bool) -> None:
+    """Score a population with MODEL: it is aligned with the peers first.
+
+    The file that is written has the key columns and the score.
+    """
+    config = configuration.load(directory)
+    if out.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"--out {out.name}: write a name that ends in .csv or .parquet")
+    with LabelParty(config) as party, ProgressLine("scoring") as progress:
+        scores = party.score(model, source, on_progress=progress)
+    write_private(out.resolve(), _scores_file(config, scores, out.suffix))
+    result = {"rows": len(scores.scores), "left_out": scores.left_out, "out": str(out)}
+    left_out = f", {scores.left_out:,} without a usable key left out" if scores.left_out else ""
+    show(result, as_json, f"{out}: {len(scores.scores):,} rows scored{left_out}")
+
+
+@click.command(epilog=example("vfl evaluate bank MODEL --in labelled.csv"))
+@party_directory
+@click.argument("model")
+@click.option("source", "--in", type=click.Path(exists=True), help="Labelled rows.")
+@json_option
+def evaluate(directory: Path, model: str, source: str | None, as_json: bool) -> None:
+    """Print how well MODEL ranks labels.
+
+    Without --in it is judged on the validation rows of training, or on the training rows themselves
+    where none were kept out.
+    """
+    with LabelParty(configuration.load(directory)) as party, ProgressLine("scoring") as progress:
+        show(party.evaluate(model, source=source, on_progress=progress), as_json)
+
+
+@click.command(epilog=example("vfl export bank MODEL --xgboost model.json"))
+@party_directory
+@click.argument("model")
+@click.option(
+    "--xgboost", "file", required=True, type=click.Path(path_type=Path), help="The .json file to write."
+)
+@json_option
+def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
+    """Merge all shares of MODEL into one model that XGBoost loads; every peer must allow that."""
+    with LabelParty(configuration.load(directory)) as party:
+        write_private(file.resolve(), party.export(model))
+    show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model} as XGBoost loads it")
+
+
+def _params(config: Config, given: tuple[str, ...]) -> TreeParams:
+    """Return the parameters of ``[model]`` with those of the command line in their place."""
+    table = msgspec.structs.asdict(config.model)
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ParameterError(f"--param {text}: write NAME=VALUE")
+        table[name] = _value(value)
+    mistakes: list[str] = []
+    params = read_params(table, "--param", mistakes)
+    if params is None or mistakes:
+        raise ParameterError("; ".join(mistakes))
+    return params
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None if text.lower() == "none" else text
+
+
+def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:
+    frame = pd.DataFrame({config.data.keys[field]: values for field, values in scores.keys.items()})
+    frame["score"] = scores.scores
+    buffer = io.BytesIO()
+    if suffix == ".parquet":
+        frame.to_parquet(buffer, index=False)
+    else:
+        frame.to_csv(buffer, index=False)
+    return buffer.getvalue()

@@ -60,10 +60,11 @@ def align(
     if not sessions:
         raise ParameterError("there is no peer to align with")
     report = _one_at_a_time(on_progress)
+    order = secret_order(len(identifiers.keys))
     with ThreadPoolExecutor(len(sessions)) as pool:
 
         def run(peer: str) -> _Common:
-            return _intersect(sessions[peer], identifiers, alignment_id, mode, report)
+            return _intersect(sessions[peer], identifiers, order, alignment_id, mode, report)
 
         common = dict(zip(sessions, pool.map(run, sessions), strict=True))
         if mode == "inner":
@@ -89,7 +90,12 @@ class _Common:
 
 
 def _intersect(
-    session: LabelSession, identifiers: PreparedIdentifiers, alignment_id: str, mode: Mode, report: Progress
+    session: LabelSession,
+    identifiers: PreparedIdentifiers,
+    order: npt.NDArray[np.int64],
+    alignment_id: str,
+    mode: Mode,
+    report: Progress,
 ) -> _Common:
     keys = identifiers.keys
     opening = m.OpenAlignment(alignment_id, mode, identifiers.recipe.lines, len(keys))
@@ -98,7 +104,6 @@ def _intersect(
         raise OutOfRange(f"{session.peer} announced {rows} rows; between 1 and {MAX_ROWS} can be aligned")
     scalar = new_scalar()
     total = len(keys) + rows
-    order = secret_order(len(keys))
 
     def own_chunks() -> Iterator[bytes]:
         for at in range(0, len(keys), CHUNK_ROWS):
@@ -149,9 +154,13 @@ def _as_array(points: bytearray, peer: str) -> Points:
 
 
 def _match(own: Points, theirs: Points) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the indices of equal points in both, ordered by the point."""
+    """Return the indices of equal points in both, in the secret order in which our points were sent.
+
+    That order is the same for every peer, so that one stream of ciphertexts suits all of them.
+    """
     _, in_own, in_theirs = np.intersect1d(own, theirs, assume_unique=True, return_indices=True)
-    return in_own, in_theirs
+    by_order = np.argsort(in_own)
+    return in_own[by_order], in_theirs[by_order]
 
 
 def _common_to_all(common: Mapping[str, _Common]) -> dict[str, _Common]:

@@ -12,18 +12,19 @@ import numpy.typing as npt
 
 from vfl.binning import Cuts, bin_columns, cut_points
 from vfl.crypto.packing import FixedPoint, GradientPacking
-from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile, PublicKey, check_ciphertexts
-from vfl.errors import DataError, MalformedMessage
+from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
+from vfl.errors import DataError
 from vfl.loss import LOSSES
 from vfl.model import LabelShare, SplitTable, Tree
 from vfl.params import TreeParams
 from vfl.psi.alignment import Alignment
 from vfl.table import LabelTable
-from vfl.trees.bitmap import from_bitmap, to_bitmap
-from vfl.trees.columns import Gradients, LevelReply, LevelRequest, LocalColumns, NodeRows, OwnSplit
-from vfl.trees.encryption import CHUNK_ROWS, EncryptedGradients
+from vfl.trees.bitmap import to_bitmap
+from vfl.trees.columns import Gradients, LocalColumns
+from vfl.trees.encryption import EncryptedGradients
 from vfl.trees.grower import Grower
 from vfl.trees.importance import mean_gains
+from vfl.trees.remote_party import RemoteColumns
 from vfl.trees.stopping import EarlyStopping
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
@@ -50,107 +51,6 @@ class TrainingResult:
     share: LabelShare
     history: list[float]
     importances: dict[str, float]
-
-
-class RemoteColumns:
-    """A feature party's columns, as a `vfl.trees.columns.ColumnOwner` for the grower.
-
-    Args:
-        session: an open conversation; `open` sends its first message.
-        known: int64, by the party's own row the label party's row.
-        public_key, decryptor, packing: of the job.
-    """
-
-    def __init__(
-        self,
-        session: LabelSession,
-        known: Integers,
-        public_key: PublicKey,
-        decryptor: Decryptor,
-        packing: GradientPacking,
-    ) -> None:
-        self.n_bins: Integers = np.zeros(0, dtype=np.int64)
-        self.known = known
-        self.splits: list[OwnSplit] = []
-        self.names: list[str] = []
-        self._session = session
-        self._public_key, self._decryptor, self._packing = public_key, decryptor, packing
-
-    def open(self, request: m.OpenTraining) -> None:
-        """Open the job and learn how many bins each column has."""
-        columns = self._session.ask(request, m.TrainingOpened).columns
-        self.n_bins = np.array([column.bins for column in columns], dtype=np.int64)
-        self.names = [f"{self._session.peer}.{c.name or number}" for number, c in enumerate(columns)]
-
-    def close(self, trees: int) -> None:
-        """End the job; the party keeps its splits of the first ``trees`` trees."""
-        self._session.ask(m.CloseTraining(trees), m.TrainingClosed)
-
-    def next_tree(self, tree: int, encrypted: EncryptedGradients) -> None:
-        """Say which tree `open_tree` will open, and where its ciphertexts come from."""
-        self._tree, self._encrypted = tree, encrypted
-
-    def open_tree(self, gradients: Gradients, features: Integers) -> Float64:
-        if not len(features):
-            return np.zeros((0, 2))
-        sampled = gradients.sampled[self.known]
-        self._nodes = NodeRows(len(self.known), sampled)
-        self._n_sums = int(self.n_bins[features].sum())
-        request = m.OpenTree(self._tree, to_bitmap(sampled), features.tolist())
-        rows = self.known[sampled]
-        if self._session.ask(request, m.TreeOpened).rows != len(rows):
-            raise MalformedMessage(f"{self._session.peer} counts other rows in the tree than were sampled")
-        with ThreadPoolExecutor(1) as sender:  # one chunk is on its way while the next is encrypted
-            sent = None
-            for start in range(0, len(rows), CHUNK_ROWS):
-                ciphertexts = self._encrypted.of(rows[start : start + CHUNK_ROWS])
-                message = m.Gradients(start, ciphertexts.astype("<u8", copy=False).tobytes())
-                if sent:
-                    sent.result()
-                sent = sender.submit(self._session.ask, message, m.GradientsTaken)
-            if sent:
-                sent.result()
-        return self._decrypted(self._session.ask(m.SumRoot(), m.LevelGrown), [0])[0]
-
-    def level(self, request: LevelRequest) -> LevelReply:
-        message = m.GrowLevel(
-            [m.Split(s.split, s.node, s.left, s.feature, s.bin, s.default_left) for s in request.splits],
-            [m.Directions(d.node, d.left, to_bitmap(d.go_left)) for d in request.directions],
-            request.siblings,
-        )
-        grown = self._session.ask(message, m.LevelGrown)
-        if [d.node for d in grown.directions] != [s.node for s in request.splits]:
-            raise MalformedMessage(f"{self._session.peer} gave directions for other nodes than it was asked")
-        directions = {
-            d.node: from_bitmap(d.go_left, len(self._nodes[d.node])) for d in grown.directions
-        }
-        for split in request.splits:
-            self._nodes.split(split.node, split.left, directions[split.node])
-            self.splits.append(split)
-        for direction in request.directions:
-            self._nodes.split(direction.node, direction.left, direction.go_left)
-        children = [self._nodes.smaller_child(left) for left in request.siblings]
-        return LevelReply(directions, self._decrypted(grown, children))
-
-    def _decrypted(self, grown: m.LevelGrown, nodes: list[int]) -> dict[int, Float64]:
-        if [sums.node for sums in grown.sums] != nodes:
-            raise MalformedMessage(f"{self._session.peer} summed other nodes than it was asked")
-        return {sums.node: self._node_sums(sums) for sums in grown.sums}
-
-    def _node_sums(self, sums: m.NodeSums) -> Float64:
-        count = len(self._nodes.sampled(sums.node))
-        if not count and not sums.ciphertexts:
-            return np.zeros((self._n_sums, 2))
-        slots = self._packing.slots_per_ciphertext(count, self._public_key.bits)
-        limbs = self._public_key.limbs
-        if len(sums.ciphertexts) != 8 * limbs * -(-self._n_sums // slots):
-            raise MalformedMessage(f"{self._session.peer} sent another number of sums than it has bins")
-        ciphertexts = np.frombuffer(sums.ciphertexts, dtype="<u8").reshape(-1, limbs)
-        check_ciphertexts(self._public_key, ciphertexts)
-        G, H = self._packing.unpack(
-            self._decryptor.decrypt(ciphertexts), slots, self._packing.slot_bits(count), self._n_sums, count
-        )
-        return np.stack([G, H], axis=1)
 
 
 def train(
@@ -220,9 +120,7 @@ class _Training:
             RemoteColumns(session, table.rows_of(alignments[peer]), public_key, decryptor, self._packing)
             for peer, session in sessions.items()
         ]
-        # Rows in the order in which the first party sums them, then those that only others know.
-        known = np.concatenate([np.zeros(0, np.int64), *(remote.known for remote in self._remotes)])
-        self._order = known[np.sort(np.unique(known, return_index=True)[1])]
+        self._order = _common_order(len(watch), self._remotes)
         self._rng = np.random.default_rng(params.random_state)
 
     def open(self, model_id: str, alignments: Mapping[str, Alignment]) -> None:
@@ -322,3 +220,16 @@ class _Training:
         told = [own.splits, *(remote.splits for remote in self._remotes)]
         feature_of = [[split.feature for split in splits] for splits in told]
         return TrainingResult(share, stopping.history, mean_gains(kept, names, feature_of))
+
+
+def _common_order(n: int, remotes: list[RemoteColumns]) -> Integers:
+    """Return the rows that any feature party knows, about in the order in which each asks for them.
+
+    Alignments made together follow one secret order, so every party can sum its first rows while the
+    rest is encrypted; alignments that disagree cost waiting, nothing else.
+    """
+    place = np.full(n, np.inf)
+    for remote in remotes:
+        known = remote.known
+        place[known] = np.minimum(place[known], np.arange(len(known)) / max(1, len(known)))
+    return np.argsort(place, kind="stable")[: np.count_nonzero(np.isfinite(place))]

@@ -1,9 +1,9 @@
 """Gradients, hessians and the link of the two objectives, in the arithmetic of XGBoost 3.x.
 
 XGBoost keeps margins, labels, weights, gradients and hessians as float32. Its sigmoid is
-``1 / (1 + exp(-x))`` in float32 with the exponent held at 88.7; the exponential is the C library's
-``expf``, rounded to nearest but for about one value in a thousand million, which is what a float64
-exponential rounded to float32 gives.
+``1 / (1 + exp(-x))`` in float32 with the exponent held at 88.7. The exponential is the C library's
+``expf``; here it is a float64 exponential rounded to float32, from which ``expf`` differs by one unit in
+the last place for about 3 values in 10,000.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
-BLOCK_ROWS = 8192  # rows walked through the trees at once: their directions stay in the processor's cache
+BLOCK_ROWS = 4096  # rows walked through the trees at once: their directions stay in the processor's cache
 
 
 def split_directions(share: FeatureShare, columns: Columns) -> Bool:
@@ -139,10 +139,10 @@ def _defaults(share: LabelShare, owner: int) -> Bool:
 
 
 def _known_or_default(told: Bool, position: Integers, default: Bool) -> Bool:
-    sides = np.repeat(default[:, None], len(position), axis=1)
+    by_row = np.repeat(default[None, :], len(position), axis=0)
     is_known = position >= 0
-    sides[:, is_known] = told[position[is_known], : len(default)].T
-    return sides
+    by_row[is_known] = told[position[is_known], : len(default)]
+    return by_row.T
 
 
 def _check_directions(share: LabelShare, directions: Sequence[Bool], known: Sequence[Integers]) -> None:

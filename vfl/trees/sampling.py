@@ -22,6 +22,6 @@ def sample_columns(columns: Integers, share: float, rng: np.random.Generator) ->
     """A share of the columns, ascending: the whole part of ``share * n``, at least one, as in XGBoost."""
     if share == 1 or not len(columns):
         return columns
-    # XGBoost keeps the share as float32, so that 0.7 of ten columns is six and 0.3 of ten is three.
+    # XGBoost multiplies in float32, which decides which side of a whole number the product falls on.
     count = max(1, int(np.float32(share) * np.float32(len(columns))))
     return np.sort(rng.choice(columns, size=count, replace=False))

@@ -1,0 +1,84 @@
+"""The merged model is one that xgboost itself reads, and describes the same trees."""
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+
+from vfl.errors import StateError
+from vfl.model import FeatureShare, SplitTable
+from vfl.params import TreeParams
+from vfl.trees.export import to_xgboost_json
+
+
+def load(model):
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(model))
+    return booster
+
+
+@pytest.fixture(scope="module")
+def merged(federation):
+    table = federation.make_table(rows=800, widths=(2, 2, 1), known=0.8)
+    params = TreeParams(n_estimators=4, max_depth=4, max_bin=16)
+    ours = federation.grow_together(table, params)
+    return table, params, ours
+
+
+def test_xgboost_lists_the_trees_that_it_would_grow(merged, federation):
+    """`trees_to_dataframe` of the merged model is that of xgboost trained on the pooled table."""
+    table, params, ours = merged
+    names = [f"f{i}" for i in range(5)]
+    ours_frame = load(to_xgboost_json(ours.label, ours.features, names)).trees_to_dataframe()
+    theirs = federation.pooled_xgboost(table, params)
+    theirs.feature_names = names
+    pd.testing.assert_frame_equal(ours_frame, theirs.trees_to_dataframe(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "reg:squarederror"])
+def test_the_merged_model_predicts_what_xgboost_does(federation, objective):
+    """Predictions, after the link, are those of xgboost trained on the pooled table."""
+    table = federation.make_table(seed=4, rows=600, objective=objective)
+    params = TreeParams(n_estimators=5, max_depth=3, max_bin=16, objective=objective)
+    ours = federation.grow_together(table, params)
+    booster, judge = (
+        load(to_xgboost_json(ours.label, ours.features)),
+        federation.pooled_xgboost(table, params),
+    )
+    mine = booster.predict(xgboost.DMatrix(table.pooled, feature_names=booster.feature_names))
+    np.testing.assert_allclose(mine, judge.predict(xgboost.DMatrix(table.pooled)), rtol=1e-5)
+
+
+def test_a_merged_model_can_be_trained_on(merged):
+    """XGBoost takes the merged model as a start and adds trees to it."""
+    table, _, ours = merged
+    booster = load(to_xgboost_json(ours.label, ours.features))
+    data = xgboost.DMatrix(table.pooled, table.y, feature_names=booster.feature_names)
+    more = xgboost.train({"objective": "binary:logistic", "tree_method": "hist"}, data, 2, xgb_model=booster)
+    assert more.num_boosted_rounds() == 6
+
+
+def test_feature_names_say_whose_column_it_is(merged):
+    """The label party's names come first as they are, the others' behind the party's name."""
+    _, _, ours = merged
+    model = msgspec.json.decode(to_xgboost_json(ours.label, ours.features))
+    assert model["learner"]["feature_names"] == [
+        "column0",
+        "column1",
+        "peer1.column0",
+        "peer1.column1",
+        "peer2.column0",
+    ]
+
+
+def test_a_share_that_is_absent_or_foreign_is_refused(merged):
+    """Merging needs every party's share of this very model, and one name a feature."""
+    _, _, ours = merged
+    with pytest.raises(StateError, match="peer2"):
+        to_xgboost_json(ours.label, {"peer1": ours.features["peer1"]})
+    empty = FeatureShare(columns=["a"], splits=SplitTable(feature=[], threshold=[], default_left=[]))
+    with pytest.raises(StateError, match="another model"):
+        to_xgboost_json(ours.label, ours.features | {"peer1": empty})
+    with pytest.raises(StateError, match="names"):
+        to_xgboost_json(ours.label, ours.features, ["only one"])

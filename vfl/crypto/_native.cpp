@@ -45,16 +45,6 @@ Array empty_rows(std::size_t n, std::size_t limbs) {
   return Array({static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(limbs)});
 }
 
-std::unique_ptr<Engine> portable_engine(const Words& modulus) {
-  switch (modulus.size()) {
-    case 32: return std::make_unique<BatchEngine<PortableField<32>>>(modulus);
-    case 48: return std::make_unique<BatchEngine<PortableField<48>>>(modulus);
-    case 64: return std::make_unique<BatchEngine<PortableField<64>>>(modulus);
-    case 96: return std::make_unique<BatchEngine<PortableField<96>>>(modulus);
-    default: return std::make_unique<BatchEngine<PortableField<0>>>(modulus);
-  }
-}
-
 bool has_ifma() {
 #ifdef VFL_HAS_IFMA
   return IfmaField::available();
@@ -63,17 +53,32 @@ bool has_ifma() {
 #endif
 }
 
-// The IFMA path, or nothing where the CPU lacks it or the modulus is not a square that suits it.
-std::unique_ptr<Engine> ifma_engine(const Words& modulus, const py::bytes& number) {
-#ifdef VFL_HAS_IFMA
-  if (!IfmaField::available()) return nullptr;
+// N where the modulus is a square N^2 that both paths can split into base-N digits, else nothing.
+Words square_root(const Words& modulus, const py::bytes& number) {
   const py::object value = py::type::of(py::int_()).attr("from_bytes")(number, "little");
   const py::object root = py::module_::import("math").attr("isqrt")(value);
-  if (!(root * root).equal(value)) return nullptr;
+  if (!(root * root).equal(value)) return {};
   const Words words = words_from(root.attr("to_bytes")(8 * modulus.size(), "little"));
-  if (IfmaField::suits(words, modulus.size())) return std::make_unique<BatchEngine<IfmaField>>(words);
+  return splits_into_digits(words, modulus.size()) ? words : Words{};
+}
+
+// Null where the CPU or the modulus does not suit.
+std::unique_ptr<Engine> ifma_engine(const Words& root) {
+#ifdef VFL_HAS_IFMA
+  if (!root.empty() && IfmaField::available()) return std::make_unique<BatchEngine<IfmaField>>(root);
 #endif
   return nullptr;
+}
+
+std::unique_ptr<Engine> portable_engine(const Words& modulus, const Words& root) {
+  switch (root.size()) {
+    case 0: return std::make_unique<BatchEngine<PortableField>>(modulus);
+    case 16: return std::make_unique<BatchEngine<PortableSquareField<16>>>(root);
+    case 24: return std::make_unique<BatchEngine<PortableSquareField<24>>>(root);
+    case 32: return std::make_unique<BatchEngine<PortableSquareField<32>>>(root);
+    case 48: return std::make_unique<BatchEngine<PortableSquareField<48>>>(root);
+    default: return std::make_unique<BatchEngine<PortableSquareField<0>>>(root);
+  }
 }
 
 Words odd_modulus(const py::bytes& number) {
@@ -88,9 +93,10 @@ class Modulus {
   Modulus(const py::bytes& modulus, const std::string& path)
       : modulus_(odd_modulus(modulus)), limbs_(modulus_.size()), plain_(modulus_) {
     require(path == "auto" || path == "portable" || path == "ifma", "path must be auto, portable or ifma");
-    if (path == "ifma" || (path == "auto" && !portable_forced())) engine_ = ifma_engine(modulus_, modulus);
+    const Words root = square_root(modulus_, modulus);
+    if (path == "ifma" || (path == "auto" && !portable_forced())) engine_ = ifma_engine(root);
     require(path != "ifma" || engine_, "the ifma path needs its CPU instructions and a square modulus");
-    if (!engine_) engine_ = portable_engine(modulus_);
+    if (!engine_) engine_ = portable_engine(modulus_, root);
   }
 
   std::size_t limbs() const { return limbs_; }
@@ -228,7 +234,7 @@ class Modulus {
 
   Words modulus_;
   std::size_t limbs_;
-  PortableField<0> plain_;
+  PortableField plain_;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -1,12 +1,6 @@
-// Arithmetic modulo a square N^2, eight numbers at a time, on AVX-512 IFMA.
-//
-// Every modulus on Paillier's hot paths is a square: n^2, p^2, q^2. A residue is kept as two digits in
-// base N, c = c0 + c1 N, in Montgomery form with R = 2^(52 K), K digits of 52 bits holding N with at least
-// 4 bits to spare. Montgomery's reduction of c0 d0 gives r and a quotient q with c0 d0 = r R - q N, so
-//
-//   c d / R = r + N ((c0 d1 + c1 d0 - q) / R)   mod N^2,
-//
-// two reductions of K digits and three products: 5 K^2 steps where arithmetic on 2 K digits takes 8 K^2.
+// Arithmetic modulo a square N^2, eight numbers at a time, on AVX-512 IFMA. base_n.hpp explains the form
+// of residues; R = 2^(52 K), with K digits of 52 bits holding N and at least 4 bits to spare, so that
+// results up to 2 N need no subtraction before they are multiplied again.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -16,7 +10,7 @@
 
 #include <algorithm>
 
-#include "limbs.hpp"
+#include "base_n.hpp"
 
 #define VFL_AVX512 __attribute__((target("avx512f,avx512dq,avx512ifma,avx512vbmi2")))
 #define VFL_AVX512_INLINE VFL_AVX512 __attribute__((always_inline)) inline
@@ -40,31 +34,15 @@ class IfmaField {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi2");
   }
-  // Both base-N digits must fill whole words of the N^2-wide row.
-  static bool suits(const Words& root, std::size_t limbs) {
-    return root.size() >= 2 && bit_length(root) <= 3072 && 2 * root.size() == limbs;
-  }
-
   explicit IfmaField(const Words& root)
-      : words_(root.size()), digits_((bit_length(root) + 4 + 51) / 52), one_(2 * words_) {
-    root_ = digits_of(root.data());
-    inverse_ = (u64(0) - inverse_word(root[0])) & kMask;
-    Words low(words_, 0), high(words_, 0);
-    low[0] = 1;
-    double_times(low, high, root, 52 * digits_);
-    std::copy(low.begin(), low.end(), one_.begin());
-    std::copy(high.begin(), high.end(), one_.begin() + static_cast<std::ptrdiff_t>(words_));
-    Words one_less_r(root);  // 1 - R mod N, from 1 to N
-    for (std::size_t i = 0; i < words_; ++i) one_less_r[i] = ~low[i];
-    add(one_less_r.data(), one_less_r.data(), root.data(), words_);  // N - low - 1
-    Words two(words_, 0);
-    two[0] = 2;
-    add(one_less_r.data(), one_less_r.data(), two.data(), words_);
-    one_less_r_ = digits_of(one_less_r.data());
-    double_times(low, high, root, 52 * digits_);
-    broadcast(square_, low, high);
-    double_times(low, high, root, 52 * digits_);
-    broadcast(cube_, low, high);
+      : words_(root.size()), digits_((bit_length(root) + 4 + 51) / 52), root_(digits_of(root)),
+        inverse_((u64(0) - inverse_word(root[0])) & kMask) {
+    const BaseNConstants constants(root, 52 * digits_);
+    one_ = constants.one.low;
+    one_.insert(one_.end(), constants.one.high.begin(), constants.one.high.end());
+    one_less_r_ = digits_of(constants.one_less_r);
+    broadcast(square_, constants.square);
+    broadcast(cube_, constants.cube);
   }
 
   std::size_t limbs() const { return 2 * words_; }
@@ -145,7 +123,6 @@ class IfmaField {
  private:
   static constexpr u64 kMask = (u64(1) << 52) - 1;
   static constexpr std::size_t kMaxWords = 48;
-  using Scalars = std::vector<u64>;
 
   VFL_AVX512_INLINE static __m512i get(const Digit& digit) { return _mm512_load_si512(&digit); }
   VFL_AVX512_INLINE static void put(Digit& digit, __m512i value) { _mm512_store_si512(&digit, value); }
@@ -372,39 +349,25 @@ class IfmaField {
     }
   }
 
-  Scalars digits_of(const u64* words) const {
-    Scalars digits(digits_);
-    for (std::size_t i = 0; i < digits_; ++i) digits[i] = bits_at(words, words_, 52 * i, 52);
+  Words digits_of(const Words& words) const {
+    Words digits(digits_);
+    for (std::size_t i = 0; i < digits_; ++i) digits[i] = bits_at(words.data(), words.size(), 52 * i, 52);
     return digits;
   }
 
-  void broadcast(Element& out, const Words& low, const Words& high) const {
-    const Scalars low_digits = digits_of(low.data()), high_digits = digits_of(high.data());
+  void broadcast(Element& out, const BaseN& x) const {
+    const Words low = digits_of(x.low), high = digits_of(x.high);
     for (std::size_t i = 0; i < digits_; ++i) {
-      std::fill_n(out.low[i].lane, lanes, low_digits[i]);
-      std::fill_n(out.high[i].lane, lanes, high_digits[i]);
-    }
-  }
-
-  // (low + high N) 2^times mod N^2
-  void double_times(Words& low, Words& high, const Words& root, std::size_t times) const {
-    Words unit(words_, 0);
-    for (; times > 0; --times) {
-      u64 top = add(low.data(), low.data(), low.data(), words_);
-      unit[0] = top != 0 || !less(low.data(), root.data(), words_);
-      subtract_once(low.data(), low.data(), top, root.data(), words_);
-      top = add(high.data(), high.data(), high.data(), words_);
-      subtract_once(high.data(), high.data(), top, root.data(), words_);
-      top = add(high.data(), high.data(), unit.data(), words_);
-      subtract_once(high.data(), high.data(), top, root.data(), words_);
+      std::fill_n(out.low[i].lane, lanes, low[i]);
+      std::fill_n(out.high[i].lane, lanes, high[i]);
     }
   }
 
   std::size_t words_, digits_;  // of N
-  Scalars root_;                // N, as digits
+  Words root_;                // N, as digits
   u64 inverse_;                 // -1/N mod 2^52
   Words one_;                   // R mod N^2, as a row
-  Scalars one_less_r_;          // 1 - R mod N
+  Words one_less_r_;          // 1 - R mod N
   Element square_, cube_;       // R^2 and R^3 mod N^2, in every lane
 };
 

@@ -1,6 +1,7 @@
 // Little-endian multi-word integers: the few operations that every path of the kernel needs.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -30,17 +31,24 @@ inline u64 add(u64* out, const u64* a, const u64* b, std::size_t n) {
   return carry;
 }
 
-// out = (top, a) mod m, for a number below 2m; by mask, so that its time says nothing about a.
-inline void subtract_once(u64* out, const u64* a, u64 top, const u64* m, std::size_t n) {
-  u64 difference[kMaxLimbs + 1];
+inline u64 subtract(u64* out, const u64* a, const u64* b, std::size_t n) {
   u64 borrow = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    u128 d = u128(a[i]) - m[i] - borrow;
-    difference[i] = static_cast<u64>(d);
+    u128 d = u128(a[i]) - b[i] - borrow;
+    out[i] = static_cast<u64>(d);
     borrow = static_cast<u64>(d >> 127);
   }
-  u64 keep = u64(0) - static_cast<u64>(top < borrow);
+  return borrow;
+}
+
+// out = (top, a) - m unless that is negative; returns the new top word. By mask: its time says nothing
+// about a.
+inline u64 subtract_once(u64* out, const u64* a, u64 top, const u64* m, std::size_t n) {
+  u64 difference[kMaxLimbs];
+  const u64 borrow = subtract(difference, a, m, n);
+  const u64 keep = u64(0) - static_cast<u64>(top < borrow);
   for (std::size_t i = 0; i < n; ++i) out[i] = (a[i] & keep) | (difference[i] & ~keep);
+  return top - (borrow & ~keep);
 }
 
 // out[0, n + k) += a[0, n) * b[0, k); the caller leaves room for the carry.

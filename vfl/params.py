@@ -15,6 +15,7 @@ import msgspec
 from vfl.errors import ParameterError
 
 OBJECTIVES = ("binary:logistic", "reg:squarederror")
+SAMPLE_STRATEGIES = ("bagging", "goss")
 EVAL_METRICS = ("auc", "aucpr", "logloss", "error", "rmse", "ks")
 
 
@@ -32,6 +33,11 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         max_delta_step: largest absolute leaf weight before the learning rate; 0 for no limit.
         scale_pos_weight: factor on the weight of rows with label 1 (``binary:logistic`` only).
         subsample: share of the training rows drawn for each tree.
+        data_sample_strategy: how rows are drawn for each tree: ``bagging`` draws ``subsample`` of them
+            evenly; ``goss`` (LightGBM's gradient-based one-side sampling) keeps the ``top_rate`` of rows
+            with the largest gradients, draws ``other_rate`` of all from the rest and scales those up.
+            Rows that are not drawn are neither encrypted nor sent.
+        top_rate, other_rate: shares of all training rows, for ``goss`` only; together at most 1.
         colsample_bytree: share of all columns drawn for each tree.
         colsample_bylevel: share of the tree's columns drawn for each level.
         colsample_bynode: share of the level's columns drawn for each node.
@@ -60,6 +66,9 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_delta_step: float = 0.0
     scale_pos_weight: float = 1.0
     subsample: float = 1.0
+    data_sample_strategy: str = "bagging"
+    top_rate: float = 0.2
+    other_rate: float = 0.1
     colsample_bytree: float = 1.0
     colsample_bylevel: float = 1.0
     colsample_bynode: float = 1.0
@@ -79,6 +88,12 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         is_probability = self.objective == "binary:logistic" and _is_number(self.base_score)
         if is_probability and not 0 < self.base_score < 1:  # type: ignore[operator]
             mistakes.append(f"base_score={self.base_score!r} (allowed: above 0 and below 1)")
+        if not mistakes and self.data_sample_strategy == "goss":
+            both = self.top_rate + self.other_rate
+            if both > 1:
+                mistakes.append(f"top_rate + other_rate={both!r} (allowed: at most 1)")
+            if self.subsample < 1:
+                mistakes.append(f"subsample={self.subsample!r} (allowed with goss: 1, goss draws the rows)")
         if mistakes:
             raise ParameterError("Parameters outside their range: " + "; ".join(mistakes))
 
@@ -123,6 +138,9 @@ _RANGES: dict[str, _Range] = {
     "max_delta_step": _NOT_NEGATIVE,
     "scale_pos_weight": _POSITIVE,
     "subsample": _SHARE,
+    "data_sample_strategy": _one_of(SAMPLE_STRATEGIES),
+    "top_rate": _SHARE,
+    "other_rate": _SHARE,
     "colsample_bytree": _SHARE,
     "colsample_bylevel": _SHARE,
     "colsample_bynode": _SHARE,

@@ -75,6 +75,9 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         max_delta_step: float = 0.0,
         scale_pos_weight: float = 1.0,
         subsample: float = 1.0,
+        data_sample_strategy: str = "bagging",
+        top_rate: float = 0.2,
+        other_rate: float = 0.1,
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
         colsample_bynode: float = 1.0,
@@ -96,6 +99,9 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.max_delta_step = max_delta_step
         self.scale_pos_weight = scale_pos_weight
         self.subsample = subsample
+        self.data_sample_strategy = data_sample_strategy
+        self.top_rate = top_rate
+        self.other_rate = other_rate
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode

@@ -25,6 +25,7 @@ from vfl.trees.encryption import EncryptedGradients
 from vfl.trees.grower import Grower
 from vfl.trees.importance import mean_gains
 from vfl.trees.remote_party import RemoteColumns
+from vfl.trees.sampling import goss_factor, sample_rows
 from vfl.trees.stopping import EarlyStopping
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
@@ -180,6 +181,7 @@ class _Training:
         """Bounds that every gradient of the job keeps, rounded up to powers of two: they cross the wire."""
         weights = np.ones(1) if self._table.weights is None else self._table.weights
         heaviest = float(weights.max()) * max(1.0, self._params.scale_pos_weight)
+        heaviest *= max(1.0, goss_factor(self._params))
         g, h = self._loss.bounds(self._table.labels, self._base_score)
         max_g, max_h = (2.0 ** math.ceil(math.log2(heaviest * bound)) for bound in (g, h))
         n = int(np.count_nonzero(self._fit))
@@ -188,10 +190,8 @@ class _Training:
     def _gradients(self, margin: Float32) -> Gradients:
         table, params = self._table, self._params
         g, h = self._loss.gradients(margin, table.labels, table.weights, params.scale_pos_weight)
+        sampled, g, h = sample_rows(self._fit, g, h, params, self._rng)
         fixed = FixedPoint(self._packing.fraction_bits)
-        sampled = self._fit
-        if params.subsample < 1:
-            sampled = self._fit & (self._rng.random(len(margin)) < params.subsample)
         return Gradients(
             fixed.quantise(g).astype(np.float64), fixed.quantise(h).astype(np.float64), sampled
         )

@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from vfl.trees.compare import compare_trees
-from vfl.trees.export import to_xgboost_json
 
 from vfl.errors import DataError, NotAligned, ParameterError, PeerRefused
 from vfl.model import LabelShare, label_share, to_json
 from vfl.params import TreeParams
 from vfl.scoring.label_party import ask_share, score
 from vfl.table import LabelTable
+from vfl.trees.compare import compare_trees
+from vfl.trees.export import to_xgboost_json
 from vfl.trees.label_party import train
 from vfl.wire import messages as m
 from vfl.wire.codec import decode_request
@@ -134,19 +134,33 @@ def test_watched_rows_never_train_and_stop_early(consortium, private_key):
         assert len(party.shares["m"].splits) == result.share.splits_of(owner)
 
 
-def test_sampled_rows_and_columns_still_score_alike(consortium, private_key):
+SAMPLING = {
+    "bagging": {"subsample": 0.6, "colsample_bytree": 0.5, "colsample_bylevel": 0.8, "colsample_bynode": 0.8},
+    "goss": {"data_sample_strategy": "goss", "top_rate": 0.2, "other_rate": 0.2},
+}
+
+
+@pytest.mark.parametrize("sampling", SAMPLING.values(), ids=SAMPLING)
+def test_sampled_rows_and_columns_still_score_alike(consortium, private_key, sampling):
     """With row and column sampling the exported model predicts what the parties score together."""
     label, frames, y = population()
     group = consortium(label, frames)
-    params = TreeParams(
-        n_estimators=3, max_depth=3, max_bin=16, subsample=0.6, colsample_bytree=0.5,
-        colsample_bylevel=0.8, colsample_bynode=0.8,
-    )  # fmt: skip
+    params = TreeParams(n_estimators=3, max_depth=3, max_bin=16, **sampling)
     result = train(group.sessions(), group.alignments, table_of(label, y), params, private_key, model_id="m")
     booster = xgboost.Booster(model_file=bytearray(federated_json(group, result)))
     scores = score(group.sessions(), group.alignments, result.share, table_of(label), model_id="m")
     pooled = group.pooled().to_numpy(np.float32)
     np.testing.assert_array_equal(scores, booster.inplace_predict(pooled))
+
+
+def test_rows_that_are_not_drawn_are_not_sent(consortium, private_key):
+    """One-side sampling sends ciphertexts for the drawn rows alone."""
+    label, frames, y = population(rows=500, parties=1, known=1.0)
+    group = consortium(label, frames)
+    params = TreeParams(n_estimators=2, max_depth=1, max_bin=8, **SAMPLING["goss"])
+    train(group.sessions(), group.alignments, table_of(label, y), params, private_key, model_id="m")
+    sent = [decode_request(frame).body for frame in group.parties["telco"].frames_seen]
+    assert sum(len(body.ciphertexts) for body in sent if isinstance(body, m.Gradients)) == 512 * 2 * 200
 
 
 def test_new_customers_score_as_pooled_xgboost_to_the_last_bit(consortium, private_key):

@@ -61,7 +61,7 @@ def enumerate_splits(histogram, n_bins, node, allowed, params):
 @settings(max_examples=300, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
-    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    st.lists(st.integers(1, 12), min_size=1, max_size=4),
     st.sampled_from([0.0, 0.5, 2.0]),
     st.sampled_from([0.0, 0.3]),
     st.sampled_from([0.0, 0.4]),
@@ -91,18 +91,22 @@ def test_search_equals_enumeration(seed, n_bins, min_child_weight, alpha, max_de
 
 
 def random_node(rng, n_bins):
-    """Sums of one node by feature, some of its rows missing in each; past a feature's bins lies junk."""
-    rows = [
-        (float(rng.integers(-3, 4) * 64), float(rng.integers(0, 4) * 64)) for _ in range(rng.integers(1, 12))
-    ]
+    """Sums of one node by feature, a third of its rows missing in each; past a feature's bins lies junk.
+
+    Half of the nodes have gradients of few values, so that many candidates are equally good.
+    """
+    unit = rng.choice([1, 64])
+    rows = np.stack(
+        [rng.integers(-384 // unit, 385 // unit, 20), rng.integers(0, 256 // unit, 20)], axis=1
+    ) * float(unit)
+    rows = rows[: rng.integers(1, 20)]
     histogram = np.full((len(n_bins), max(n_bins) + 1, 2), 999.0)
     for feature, count in enumerate(n_bins):
         histogram[feature, :count] = 0
-        for row in rows:
-            code = rng.integers(0, count + rng.integers(0, 2))
-            if code < count:
-                histogram[feature, code] += row
-    return histogram, tuple(map(sum, zip(*rows, strict=True)))
+        for row, missing in zip(rows, rng.random(len(rows)) < 0.3, strict=True):
+            if not missing:
+                histogram[feature, rng.integers(0, count)] += row
+    return histogram, tuple(map(float, rows.sum(axis=0)))
 
 
 def test_equal_features_fall_to_the_lower_number():
@@ -123,6 +127,18 @@ def test_missing_rows_may_stand_alone_on_either_side():
         found = best_split(known, np.array([1]), Sums(0.0, 2000.0), np.ones(1, bool), criterion)
         assert (found.bin, found.default_left) == (0, False)  # equally good with missing left: first wins
         assert found.left == Sums(sign * 900.0, 1000.0)
+
+
+def test_a_gain_of_a_millionth_is_none():
+    """XGBoost's least gain is 1e-6 even where ``gamma`` is 0: just above it a node splits, below not."""
+    bits = 20
+    for gain, splits in ((0.9e-6, False), (1.2e-6, True)):
+        g = round(np.sqrt(gain) * 2**bits)  # two children of hessian 1 and lambda 1: g^2 in all
+        histogram = np.array([[[-g, 2**bits], [g, 2**bits]]], dtype=np.float64)
+        criterion = Criterion(TreeParams(), bits)
+        node = Sums(0.0, 2.0 * 2**bits)
+        found = best_split(histogram, np.array([2]), node, np.ones(1, bool), criterion)
+        assert (found is not None) == splits
 
 
 @pytest.mark.parametrize("allowed", [True, False])

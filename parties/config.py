@@ -108,7 +108,10 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing."""
+    """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
+
+    ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
+    """
 
     fingerprint: Annotated[
         str,
@@ -122,6 +125,7 @@ class Peer(Struct, frozen=True, kw_only=True):
         list[Permission], Meta(description='a list out of "align", "train", "score", "export"')
     ] = []
     show_columns: Annotated[bool, Meta(description="true (column names) or false (anonymous)")] = False
+    answer_seconds: Positive = 1_800
     limits: Limits = Limits()
 
 

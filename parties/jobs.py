@@ -97,6 +97,8 @@ class Jobs:
     def _begin(
         self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
     ) -> Job:
+        if envelope.sequence != 1:
+            raise OutOfSequence(f"request {envelope.sequence} opens a job; the first request is number 1")
         self._expire(name)
         with self._lock:
             count = sum(job.peer == name for job in self._open.values())

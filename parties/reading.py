@@ -46,7 +46,7 @@ def read_params(table: Mapping[str, Any], where: str, mistakes: list[str]) -> Tr
     try:
         return TreeParams(**{key: value for key, value in table.items() if key in known})
     except ParameterError as error:
-        mistakes.append(f"{where}: {error}")
+        mistakes.append(f"{where}: {error}".lstrip(": "))
         return None
 
 

@@ -16,6 +16,8 @@ from vfl.wire.messages import MAX_FRAME_BYTES
 PATH = "/v1/messages"
 CONTENT_TYPE = "application/octet-stream"
 
+CONNECT_SECONDS = 10.0
+
 IDLE_SECONDS = 60.0
 """A connection idle for longer is not used again; the server keeps its end open for longer than this."""
 
@@ -33,16 +35,11 @@ class HttpsChannel:
     A message is sent once: only making the connection is tried again.
 
     Args:
-        config: the party's configuration.
-        connect_seconds, answer_seconds: how long to wait for a connection, and for an answer to
-            begin or go on. A peer may work for minutes on one message.
+        config: the party's configuration; ``answer_seconds`` of a peer is how long to wait for it.
     """
 
-    def __init__(
-        self, config: Config, *, connect_seconds: float = 10.0, answer_seconds: float = 1_800.0
-    ) -> None:
+    def __init__(self, config: Config) -> None:
         self._config = config
-        self._timeout = httpx.Timeout(answer_seconds, connect=connect_seconds, pool=answer_seconds)
         self._clients: dict[str, httpx.Client] = {}
         self._traffic: dict[str, Traffic] = {}
         self._lock = threading.Lock()
@@ -107,7 +104,8 @@ class HttpsChannel:
             limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
         )
         headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "Accept-Encoding": "identity"}
-        return httpx.Client(transport=transport, timeout=self._timeout, headers=headers, trust_env=False)
+        timeout = httpx.Timeout(peer.answer_seconds, connect=CONNECT_SECONDS)
+        return httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
 
 
 def _read(peer: str, response: httpx.Response) -> bytes:

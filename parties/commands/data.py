@@ -1,11 +1,7 @@
-"""``vfl check``, ``vfl ledger`` and ``vfl info``: look at data, at what was exchanged, at this program."""
+"""``vfl check`` and ``vfl ledger``: look at the data, and at what was exchanged."""
 
 from __future__ import annotations
 
-import os
-import platform
-import ssl
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -15,7 +11,6 @@ from parties import config as configuration
 from parties import database
 from parties.commands.output import example, json_option, party_directory, show
 from parties.ledger import Ledger
-from vfl.crypto.kernel import kernel_name
 
 
 @click.command(epilog=example("vfl check bureau"))
@@ -55,20 +50,3 @@ def ledger(directory: Path, as_json: bool) -> None:
             f"{total.messages:>8,} {inward:>14,} {outward:>14,}"
         )
     show([total._asdict() for total in totals], as_json, "\n".join(lines))
-
-
-@click.command(epilog=example("vfl info"))
-@json_option
-def info(as_json: bool) -> None:
-    """Print versions, which cryptographic kernel runs, and on how many threads."""
-    packages = ["vfl", "numpy", "xgboost-cpu", "cryptography", "gmpy2", "rbcl", "cheroot", "httpx"]
-    facts = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION, "kernel": kernel_name()}
-    facts |= {"threads": str(os.cpu_count())}
-    show(facts | {package: _version(package) for package in packages}, as_json)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -1,8 +1,7 @@
-"""``vfl party``: make a party directory, add peers, show what peers need to know, serve."""
+"""``vfl party``: make a party directory, add peers, show what peers need to know."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,24 @@ import click
 from parties import config as configuration
 from parties import directory as directories
 from parties import tls
-from parties.app import create_app
+from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import PERMISSIONS, Config
-from parties.serve import PartyServer, serve_until_stopped
-from vfl.errors import ConfigError
+
+PLACES = {
+    "add-peer": "parties.commands.party:add_peer",
+    "init": "parties.commands.party:init",
+    "serve": "parties.commands.serve:serve",
+    "show": "parties.commands.party:show_party",
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, places=PLACES)
 def party() -> None:
     """Make, show and serve a party directory."""
 
 
-@party.command(
+@click.command(
     epilog=example(
         "vfl party init bureau --name bureau --role feature --data bureau.csv --key customer_id --dev-ca ca"
     )
@@ -82,8 +86,7 @@ def init(
     show(_facts(config), as_json)
 
 
-@party.command(
-    "add-peer",
+@click.command(
     epilog=example("vfl party add-peer bureau bank --fingerprint 3f...9c --allow align --allow train"),
 )
 @party_directory
@@ -116,26 +119,12 @@ def add_peer(
     )
 
 
-@party.command("show", epilog=example("vfl party show bureau"))
+@click.command(epilog=example("vfl party show bureau"))
 @party_directory
 @json_option
 def show_party(directory: Path, as_json: bool) -> None:
     """Print what peers need to know of DIR: name, address and certificate fingerprint."""
     show(_facts(configuration.load(directory)), as_json)
-
-
-@party.command(epilog=example("vfl party serve bureau"))
-@party_directory
-def serve(directory: Path) -> None:
-    """Serve the feature party in DIR until SIGTERM or Ctrl-C; messages at work are finished first."""
-    config = configuration.load(directory)
-    if config.party.role != "feature":
-        raise ConfigError(f"{config.party.name} is a label party: it only connects out and needs no server")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    server = PartyServer(config, create_app(config))
-    serve_until_stopped(
-        server, on_ready=lambda url: click.echo(f"{config.party.name} listens on {url}", nl=True)
-    )
 
 
 def _facts(config: Config) -> dict[str, str]:

@@ -136,7 +136,7 @@ def _params(config: Config, given: tuple[str, ...]) -> TreeParams:
             raise ParameterError(f"--param {text}: write NAME=VALUE")
         table[name] = _value(value)
     mistakes: list[str] = []
-    params = read_params(table, "--param", mistakes)
+    params = read_params(table, "", mistakes)
     if params is None or mistakes:
         raise ParameterError("; ".join(mistakes))
     return params

@@ -53,6 +53,7 @@ def make_party(tmp_path: Path) -> MakeParty:
 @contextmanager
 def _serving(party: Config) -> Iterator[str]:
     server = PartyServer(party, create_app(party))
+    server.expiration_interval = 0.05  # how long the accepting thread sleeps before it sees a stop
     server.prepare()
     thread = threading.Thread(target=server.serve)
     thread.start()

@@ -1,0 +1,89 @@
+"""Rows to keys and numbers: what is taken as it is, and that all problems come together."""
+
+from __future__ import annotations
+
+import decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parties.config import Data
+from parties.connectors.table import examine, tabulate
+from vfl.errors import DataError
+
+
+def data(**more: Any) -> Data:
+    return Data(source="x.csv", keys={"id": "id"}, recipe=["id: strip"], **more)
+
+
+def test_numbers_of_every_kind_are_taken() -> None:
+    """Booleans, integers with gaps, decimals and floats become float32, missing ones NaN."""
+    frame = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "flag": [True, False],
+            "nullable": pd.array([3, None], dtype="Int64"),
+            "decimal": [decimal.Decimal("1.5"), None],
+            "float": [0.25, np.nan],
+        }
+    )
+    table = tabulate(frame, data())
+    assert table.columns.dtype == np.float32
+    np.testing.assert_array_equal(table.columns, [[1, 3, 1.5, 0.25], [0, np.nan, np.nan, np.nan]])
+
+
+def test_whole_number_keys_are_read_as_meant() -> None:
+    """Keys that arrive as numbers, with a gap as floats, are the whole numbers they stand for."""
+    assert tabulate(pd.DataFrame({"id": [7.0, np.nan], "x": [1, 2]}), data()).keys == {"id": ["7", ""]}
+    with pytest.raises(DataError, match="1 keys are fractions"):
+        tabulate(pd.DataFrame({"id": [7.5, 8.0], "x": [1, 2]}), data())
+
+
+def test_all_problems_come_together_without_values() -> None:
+    """Text, infinity, dates, an empty column, repeated and absent ones are one error of names and counts."""
+    frame = pd.DataFrame(
+        [["a", "low-secret", np.inf, None, 1, 1, "2020-01-01"], ["b", "2", 1.0, None, 2, 2, "2021-01-01"]],
+        columns=["id", "text", "infinite", "empty", "twice", "twice", "date"],
+    )
+    frame["infinite"] = frame["infinite"].astype(float)
+    frame["date"] = pd.to_datetime(frame["date"])
+    with pytest.raises(DataError) as caught:
+        tabulate(frame, data(exclude=["absent"]))
+    told = str(caught.value)
+    for line in (
+        "text: 1 values are text",
+        "infinite: 1 values are infinite",
+        "empty: no value is usable",
+        "twice: 2 columns have this name",
+        "date: its type",
+        "absent: excluded, but there is no such column",
+    ):
+        assert f"\n  {line}" in told
+    assert "secret" not in told
+
+
+def test_absent_key_and_label_columns_are_problems() -> None:
+    """A key, label or included column that is not there is told by name; so are rows without label."""
+    frame = pd.DataFrame({"x": [1, 2], "y": [1.0, None]})
+    _, problems = examine(frame, data(label="y", weight="w", include=["x", "z"]))
+    assert {problem.column for problem in problems} == {"id", "w", "z", "y"}
+    assert next(problem.count for problem in problems if problem.column == "y") == 1
+
+
+def test_labels_are_no_feature_and_need_not_be_there_to_score() -> None:
+    """Label, weight and excluded columns never become features; scoring goes without a label."""
+    frame = pd.DataFrame({"id": ["a"], "x": [None], "y": [1], "w": [2.0], "no": [3]})
+    settings = data(label="y", weight="w", exclude=["no"])
+    table, problems = examine(frame, settings)
+    assert (table.names, [problem.column for problem in problems]) == (["x"], ["x"])
+    scored = tabulate(frame.drop(columns=["y", "w"]), settings, training=False)
+    assert scored.labels is None
+    assert np.isnan(scored.columns).all()
+
+
+def test_included_columns_come_in_the_named_order() -> None:
+    """``include`` fixes both which columns take part and their order."""
+    frame = pd.DataFrame({"id": ["a"], "x": [1], "y": [2], "z": [3]})
+    assert tabulate(frame, data(include=["z", "x"])).columns.tolist() == [[3.0, 1.0]]

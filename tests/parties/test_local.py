@@ -1,0 +1,84 @@
+"""A feature party's files: one label party's are not another's, and data that changed is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parties.config import Config
+from parties.local import PeerStore
+from parties.rows import Source
+from vfl.errors import NotAligned, StateError
+from vfl.model import FeatureShare, SplitTable
+from vfl.psi.alignment import Alignment
+
+SHARE = FeatureShare(
+    columns=["balance", "delays"], splits=SplitTable(feature=[1], threshold=[0.5], default_left=[True])
+)
+
+
+def alignment(*keys: str) -> Alignment:
+    return Alignment.fix("a1", "bank", "left", b"k" * 32, list(keys))
+
+
+@pytest.fixture
+def store(bureau: Config) -> PeerStore:
+    return PeerStore(bureau, "bank", Source(bureau))
+
+
+def test_what_is_saved_comes_back_to_the_same_peer_only(bureau: Config, store: PeerStore) -> None:
+    """Alignments and shares are found again under their peer, and under no other."""
+    store.save_alignment(alignment("C050"))
+    store.save_share("m1", SHARE)
+    assert store.load_alignment("a1") == alignment("C050")
+    assert store.load_share("m1") == SHARE
+    other = PeerStore(bureau, "other", Source(bureau))
+    assert not other.has_alignment("a1")
+    assert not other.has_share("m1")
+    with pytest.raises(StateError, match="alignment a1 is not here"):
+        other.load_alignment("a1")
+    with pytest.raises(StateError, match="share of model m1 is not here"):
+        other.load_share("m1")
+
+
+def test_every_file_is_private(bureau: Config, store: PeerStore) -> None:
+    """What names customers or belongs to a model can be read by its owner only."""
+    store.save_alignment(alignment("C050"))
+    store.save_share("m1", SHARE)
+    files = [path for path in (bureau.directory / "state").rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert {path.parent.stat().st_mode & 0o777 for path in files} == {0o700}
+
+
+def test_nothing_is_overwritten(store: PeerStore) -> None:
+    """A second alignment or share of one name is refused; the first stays."""
+    store.save_alignment(alignment("C050"))
+    with pytest.raises(StateError, match="exists already"):
+        store.save_alignment(alignment("C051"))
+    assert store.load_alignment("a1") == alignment("C050")
+    store.save_share("m1", SHARE)
+    with pytest.raises(StateError, match="exists already"):
+        store.save_share("m1", SHARE)
+
+
+def test_columns_come_in_the_order_of_the_alignment(store: PeerStore) -> None:
+    """Row i of the matrix is customer i of the alignment."""
+    names, columns = store.aligned_columns(alignment("C249", "C050", "C100"))
+    assert names == ["balance", "delays"]
+    np.testing.assert_array_equal(columns, [[249 % 7, 1], [50 % 7, 0], [100 % 7, 0]])
+
+
+def test_data_that_changed_is_read_again_and_lost_customers_are_counted(
+    bureau: Config, store: PeerStore
+) -> None:
+    """New values count at once; customers that left are an error that gives their number, not their names."""
+    source = Path(bureau.data.source)
+    store.aligned_columns(alignment("C050"))
+    source.write_text("customer_id,balance,delays\nC050,9,9\n")
+    assert store.aligned_columns(alignment("C050"))[1].tolist() == [[9.0, 9.0]]
+    with pytest.raises(NotAligned, match="1 of 2 aligned customers") as caught:
+        store.aligned_columns(alignment("C050", "C051"))
+    assert "C051" not in str(caught.value)

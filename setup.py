@@ -1,4 +1,4 @@
-"""The optional native kernel; everything else about the package is in setup.cfg.
+"""The optional native kernels; everything else about the package is in setup.cfg.
 
 VFL_NATIVE=1 makes a failing build an error; VFL_NATIVE=0 skips it. Without the variable a machine
 that lacks a C++ compiler installs the reference kernel alone.
@@ -16,13 +16,14 @@ if os.environ.get("VFL_NATIVE") != "0":
 
     extensions = [
         Pybind11Extension(
-            "vfl.crypto._native",
-            ["vfl/crypto/_native.cpp"],
-            depends=sorted(glob("vfl/crypto/native/*.hpp")),
+            f"vfl.{package}._native",
+            [f"vfl/{package}/_native.cpp"],
+            depends=sorted(glob(f"vfl/{package}/native/*.hpp")),
             cxx_std=17,
             extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"],
             optional=os.environ.get("VFL_NATIVE") != "1",
         )
+        for package in ("crypto", "psi")
     ]
 
 setup(ext_modules=extensions)

@@ -1,7 +1,8 @@
 """Tell where the trees of a merged model differ from those of an XGBoost booster, and which are ties.
 
-Two candidates of equal gain are a tie: which one wins hangs on the last bit of a sum, and every tree
-grown afterwards starts from other margins. So the comparison ends with the first tree that differs.
+Two candidates of equal gain are a tie: which one wins hangs on the last bit of a gradient (the C
+library's ``expf`` and ours differ in a few), and every tree grown afterwards starts from other margins. So
+the comparison ends with the first tree that differs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import msgspec
 import numpy as np
 
 RELATIVE_TIE = 1e-6  # gains this close, relative to the larger, are equal but for rounding
+# A gain is a float32 difference of node gains; where those reach 100, their last place is 8e-6.
+ABSOLUTE_TIE = 1e-5
 LEAF_TOLERANCE = 1e-5  # absolute, and relative above 1: what gradients in fixed point may move a leaf
 
 
@@ -44,10 +47,12 @@ class Difference:
 
     @property
     def is_tie(self) -> bool:
-        """Whether both models split here with gains that agree to 1e-6."""
-        if self.ours is None or self.theirs is None or None in (self.ours.feature, self.theirs.feature):
+        """Whether the gains agree to 1e-6 relative or 1e-5 absolute, a leaf's gain being 0."""
+        ours, theirs = self.ours, self.theirs
+        if ours is None or theirs is None or (ours.feature is None and theirs.feature is None):
             return False
-        return abs(self.ours.gain - self.theirs.gain) <= RELATIVE_TIE * max(self.ours.gain, self.theirs.gain)
+        gap = abs(ours.gain - theirs.gain)
+        return gap <= max(ABSOLUTE_TIE, RELATIVE_TIE * max(ours.gain, theirs.gain))
 
 
 def compare_trees(ours: bytes, booster: Any) -> list[Difference]:

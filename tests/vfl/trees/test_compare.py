@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from vfl.params import TreeParams
-from vfl.trees.compare import compare_trees
+from vfl.trees.compare import Choice, Difference, compare_trees
 from vfl.trees.export import to_xgboost_json
 
 
@@ -53,6 +53,13 @@ def test_another_split_of_another_gain_is_no_tie(pair):
 
     (found,) = compare_trees(changed(ours, change), booster)
     assert not found.is_tie
+
+
+@pytest.mark.parametrize(("gain", "is_tie"), [(5e-6, True), (1e-3, False)])
+def test_a_split_that_gains_nothing_is_as_good_as_a_leaf(gain, is_tie):
+    """A leaf against a split is a tie only where the split's gain is no more than float32 rounding."""
+    leaf = Choice(None, 0.1, False, 0.0)
+    assert Difference(0, (3, 3), leaf, Choice(0, 0.5, False, gain)).is_tie == is_tie
 
 
 def test_a_leaf_that_moves_is_a_difference(pair):

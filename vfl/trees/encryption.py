@@ -19,20 +19,29 @@ CHUNK_ROWS = 4096
 
 
 class EncryptedGradients:
-    """Ciphertexts of the rows that any feature party sums, made on demand and kept for the tree.
+    """Ciphertexts of the rows that feature parties sum, made chunk by chunk and kept no longer than needed.
 
-    Rows are encrypted in the order given, chunk by chunk, so that a feature party that asks in about that
-    order works on the first rows while the next are encrypted.
+    A chunk is encrypted when the first of its rows is asked for, and let go once every feature party has
+    taken its rows of it. Parties that ask in about the order given and at about the same pace share one
+    encryption of every row while only a few chunks are in memory; a party that lags keeps the chunks that
+    it has yet to take.
 
     Args:
         encryptor: the label party's.
         packing: how a gradient and a hessian become one number.
         gradients: of the tree; G and H hold integers.
         order: int64 [m], the distinct label-party rows to encrypt.
+        takers: int64 [label-party rows], how many feature parties take each row. A row that is asked for
+            once more is encrypted anew.
     """
 
     def __init__(
-        self, encryptor: Encryptor, packing: GradientPacking, gradients: Gradients, order: Integers
+        self,
+        encryptor: Encryptor,
+        packing: GradientPacking,
+        gradients: Gradients,
+        order: Integers,
+        takers: Integers,
     ) -> None:
         self._encryptor = encryptor
         self._packing = packing
@@ -40,18 +49,34 @@ class EncryptedGradients:
         self._order = order
         self._position = np.full(len(gradients.G), -1, dtype=np.int64)
         self._position[order] = np.arange(len(order))
-        self._ciphertexts = np.empty((len(order), encryptor.public_key.limbs), dtype=np.uint64)
-        self._done = 0
+        chunk_of = np.arange(len(order)) // CHUNK_ROWS
+        self._awaited = np.bincount(chunk_of, weights=takers[order]).astype(np.int64)
+        self._chunks: dict[int, Limbs] = {}
         self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the ciphertexts in memory."""
+        with self._lock:
+            return sum(chunk.nbytes for chunk in self._chunks.values())
 
     def of(self, rows: Integers) -> Limbs:
         """Return the ciphertexts of some label-party rows, encrypting what is missing; thread-safe."""
         positions = self._position[rows]
+        chunk_of = positions // CHUNK_ROWS
+        ciphertexts = np.empty((len(rows), self._encryptor.public_key.limbs), dtype=np.uint64)
         with self._lock:
-            while self._done <= positions.max(initial=-1):
-                chunk = self._order[self._done : self._done + CHUNK_ROWS]
-                G, H = (of[chunk].astype(np.int64) for of in (self._gradients.G, self._gradients.H))
-                encrypted = self._encryptor.encrypt(self._packing.pack(G, H))
-                self._ciphertexts[self._done : self._done + len(chunk)] = encrypted
-                self._done += len(chunk)
-        return self._ciphertexts[positions]
+            for chunk in np.unique(chunk_of).tolist():
+                asked = np.flatnonzero(chunk_of == chunk)
+                if chunk not in self._chunks:
+                    self._chunks[chunk] = self._encrypt(chunk)
+                ciphertexts[asked] = self._chunks[chunk][positions[asked] - chunk * CHUNK_ROWS]
+                self._awaited[chunk] -= len(asked)
+                if self._awaited[chunk] <= 0:
+                    del self._chunks[chunk]
+        return ciphertexts
+
+    def _encrypt(self, chunk: int) -> Limbs:
+        rows = self._order[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS]
+        G, H = (of[rows].astype(np.int64) for of in (self._gradients.G, self._gradients.H))
+        return self._encryptor.encrypt(self._packing.pack(G, H))

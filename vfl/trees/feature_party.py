@@ -17,6 +17,7 @@ from vfl.crypto.paillier import PublicKey, Rerandomizer, check_ciphertexts
 from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence, ParameterError
 from vfl.model import FeatureShare, SplitTable
 from vfl.store import FeatureStore, open_rows
+from vfl.trace import span
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import NodeRows, OwnSplit, goes_left
 from vfl.trees.sums import BinSums, plan
@@ -109,7 +110,8 @@ class TrainingWorker:
         end = self._received + len(ciphertexts)
         if request.offset != self._received or end > len(self._residues):
             raise OutOfRange(f"ciphertext {self._received} of {len(self._residues)} was due")
-        self._residues[self._received : end] = check_ciphertexts(self._public_key, ciphertexts)
+        with span("check ciphertexts"):
+            self._residues[self._received : end] = check_ciphertexts(self._public_key, ciphertexts)
         self._received = end
         return m.GradientsTaken(end)
 
@@ -171,8 +173,11 @@ class TrainingWorker:
         rows = self._nodes.sampled(node)
         if not len(rows):  # nothing to hide: both sides know that no row of this party is here
             return m.NodeSums(node, b"")
-        sums = self._sums.of(self._residues, self._position[rows], rows)
+        with span("sum"):
+            sums = self._sums.of(self._residues, self._position[rows], rows)
         slots = self._packing.slots_per_ciphertext(len(rows), self._public_key.bits)
-        packed = self._modulus.pack(sums, slots, self._packing.slot_bits(len(rows)))
-        fresh = self._modulus.from_residues(self._rerandomizer.rerandomize(packed))
+        with span("pack"):
+            packed = self._modulus.pack(sums, slots, self._packing.slot_bits(len(rows)))
+        with span("re-randomise"):
+            fresh = self._modulus.from_residues(self._rerandomizer.rerandomize(packed))
         return m.NodeSums(node, fresh.astype("<u8", copy=False).tobytes())

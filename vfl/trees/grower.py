@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from vfl.model import LEAF, Tree
 from vfl.params import TreeParams
+from vfl.trace import span
 from vfl.trees.columns import ColumnOwner, Gradients
 from vfl.trees.exchange import Exchange, OwnerSums, Won
 from vfl.trees.sampling import sample_columns
@@ -74,7 +75,8 @@ class Grower:
             if self._criterion.can_split(root):
                 open_nodes[0] = exchange.open(features.by_owner(len(self._owners)))
             for depth in range(1, self._params.max_depth + 1):
-                won = self._split(nodes, open_nodes, features)
+                with span("find splits"):
+                    won = self._split(nodes, open_nodes, features)
                 deeper = [at for at in won if depth < self._params.max_depth and self._may_grow(at)]
                 children = exchange.split(won, deeper, open_nodes)
                 open_nodes = {

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vfl.crypto.packing import GradientPacking
 from vfl.crypto.paillier import Decryptor, PublicKey, check_ciphertexts
 from vfl.errors import MalformedMessage
+from vfl.trace import span
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import Gradients, LevelReply, LevelRequest, NodeRows, OwnSplit
 from vfl.trees.encryption import CHUNK_ROWS, EncryptedGradients
@@ -114,8 +115,10 @@ class RemoteColumns:
         if len(sums.ciphertexts) != 8 * limbs * -(-self._n_sums // slots):
             raise MalformedMessage(f"{self._session.peer} sent another number of sums than it has bins")
         ciphertexts = np.frombuffer(sums.ciphertexts, dtype="<u8").reshape(-1, limbs)
-        check_ciphertexts(self._public_key, ciphertexts)
-        G, H = self._packing.unpack(
-            self._decryptor.decrypt(ciphertexts), slots, self._packing.slot_bits(count), self._n_sums, count
-        )
+        with span("decrypt"):
+            check_ciphertexts(self._public_key, ciphertexts)
+            plain = self._decryptor.decrypt(ciphertexts)
+        with span("unpack"):
+            slot_bits = self._packing.slot_bits(count)
+            G, H = self._packing.unpack(plain, slots, slot_bits, self._n_sums, count)
         return np.stack([G, H], axis=1)

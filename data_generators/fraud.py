@@ -55,7 +55,9 @@ class People:
         return np.equal(self.kind, 1 + list(KINDS).index(kind))
 
 
-def generate(rows: int = 20_000, seed: int = 7, test_rows: int | None = None) -> dict[str, pd.DataFrame]:
+def generate(
+    rows: int = 20_000, seed: int = 7, test_rows: int | None = None, fraud_rate: float = FRAUD_RATE
+) -> dict[str, pd.DataFrame]:
     """Return the tables ``bank``, ``bank_test``, ``telco`` and ``payments``.
 
     Each has its own row order and its own way to write the customer's key; :data:`COLUMNS` explains
@@ -65,12 +67,13 @@ def generate(rows: int = 20_000, seed: int = 7, test_rows: int | None = None) ->
         rows: customers in ``bank``.
         seed: equal seeds give equal tables.
         test_rows: customers in ``bank_test``; a quarter of ``rows`` by default.
+        fraud_rate: share of fraudsters; more than in life makes small tables useful.
     """
     test_rows = rows // 4 if test_rows is None else test_rows
     customers = rows + test_rows
     strangers = {name: int(share * rows) for name, share in STRANGERS.items()}
     draw = iter(np.random.default_rng(seed).spawn(5))
-    people = _people(customers + sum(strangers.values()), next(draw))
+    people = _people(customers + sum(strangers.values()), fraud_rate, next(draw))
     bank = _bank(people[np.arange(customers)], next(draw))
     tables = {"bank": bank[:rows], "bank_test": bank[rows:].reset_index(drop=True)}
     rng, first = next(draw), customers
@@ -105,11 +108,11 @@ def write(
     return paths
 
 
-def _people(n: int, rng: Rng) -> People:
+def _people(n: int, fraud_rate: float, rng: Rng) -> People:
     # An affine map with a prime step: different people, different numbers, and no order in them.
     number = (np.arange(n) * 2_654_435_761 + int(rng.integers(6_760_000_000))) % 6_760_000_000
     kind = rng.choice(
-        1 + len(KINDS), n, p=[1 - FRAUD_RATE] + [FRAUD_RATE * share for share in KINDS.values()]
+        1 + len(KINDS), n, p=[1 - fraud_rate] + [fraud_rate * share for share in KINDS.values()]
     )
     wealth, activity = rng.normal(size=(2, n))
     return People(number, kind, wealth, activity, rng.random(n) < 0.12, rng.random(n) < 0.08)

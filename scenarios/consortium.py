@@ -1,0 +1,266 @@
+"""Institutions on this machine: each has a party directory, a certificate and processes of its own.
+
+Everything happens by the commands that a user would type, in processes that talk over HTTPS on the
+loopback interface; nothing is taken from a shorter path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import parties
+from parties.files import write_private
+from vfl.errors import VflError
+
+START_SECONDS = 60
+STOP_SECONDS = 40
+"""How long a server may take to listen, and to finish its work when asked to stop."""
+
+WATCH_SECONDS = 0.05
+"""How often the peak memory of a running command is read: it is gone when the process is."""
+
+PASSWORD_FILE = "state/password"  # noqa: S105  # the name of a file
+
+
+class CommandFailed(VflError):
+    """A command of an institution ended with an error, which it has said itself."""
+
+    code = "command"
+
+
+@dataclass(frozen=True)
+class Institution:
+    """One institution before its party directory is made.
+
+    Attributes:
+        name: of the party and of its directory.
+        data: its file.
+        key: the column that names the customer.
+        recipe: steps that make keys of all institutions alike.
+        label: the label column; the institution that has one is the label party.
+        allow: what a feature party lets the label party ask.
+    """
+
+    name: str
+    data: Path
+    key: str = "customer_id"
+    recipe: str = "strip upper"
+    label: str | None = None
+    allow: Sequence[str] = ("align", "train", "score", "export")
+
+    @property
+    def role(self) -> str:
+        """``label`` or ``feature``."""
+        return "feature" if self.label is None else "label"
+
+
+@dataclass
+class Consortium:
+    """Institutions under one directory, the label party first.
+
+    Args:
+        directory: holds a party directory for each, and their development authority.
+        institutions: one with a label, then feature parties in the order in which columns are numbered.
+        key_bits: length of the label party's Paillier key.
+    """
+
+    directory: Path
+    institutions: Sequence[Institution]
+    key_bits: int = 2048
+    peak_mb: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> Institution:
+        """The label party."""
+        return self.institutions[0]
+
+    @property
+    def features(self) -> Sequence[Institution]:
+        """The feature parties."""
+        return self.institutions[1:]
+
+    def path(self, name: str) -> Path:
+        """Return an institution's party directory."""
+        return self.directory / name
+
+    def run(self, *arguments: str, of: str | None = None, status: int = 0) -> str:
+        """Run ``vfl ARGUMENTS`` in :attr:`directory`, in a process of its own; return what it printed.
+
+        Its progress and errors go where this program's own go.
+
+        Args:
+            of: the institution whose memory it counts as; the label party by default.
+            status: the exit status that is expected.
+
+        Raises:
+            CommandFailed: it ended otherwise.
+        """
+        with tempfile.TemporaryFile("w+") as output:
+            process = _start(self.directory, arguments, output)
+            peak = 0.0
+            try:
+                while process.poll() is None:
+                    peak = max(peak, _peak_mb(process.pid))
+                    time.sleep(WATCH_SECONDS)
+            finally:
+                _stop(process)
+            self._remember(of or self.label.name, peak)
+            if process.returncode != status:
+                raise CommandFailed(f"`vfl {' '.join(arguments)}` failed (exit status {process.returncode})")
+            output.seek(0)
+            return output.read()
+
+    def found(self) -> None:
+        """Make every party directory and make the parties known to each other.
+
+        Raises:
+            CommandFailed: a directory exists already, or its data cannot be named so.
+        """
+        # The first party also makes the development authority that signs for all.
+        fingerprint = self._init(self.label)["fingerprint"]
+        (self.path(self.label.name) / "state").mkdir(mode=0o700, exist_ok=True)
+        write_private(self.path(self.label.name) / PASSWORD_FILE, secrets.token_urlsafe().encode())
+        with (self.path(self.label.name) / "party.toml").open("a") as file:
+            file.write(f'\n[crypto]\nkey_bits = {self.key_bits}\npassword_file = "{PASSWORD_FILE}"\n')
+        with ThreadPoolExecutor() as pool:
+            facts = list(pool.map(self._init, self.features))
+            introduced = [pool.submit(self._grant, part, fingerprint) for part in self.features]
+            for part, told in zip(self.features, facts, strict=True):
+                self._add_peer(self.label.name, part.name, told["fingerprint"], "--url", told["url"])
+            for future in introduced:
+                future.result()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve every feature party until the end of the block, however it ends.
+
+        Raises:
+            CommandFailed: a server did not come up.
+        """
+        with ExitStack() as stack:
+            names = [part.name for part in self.features]
+            servers = {name: stack.enter_context(_server(self.path(name))) for name in names}
+            for name, server in servers.items():
+                _wait_until_ready(name, server)
+            try:
+                yield
+            finally:
+                for name, server in servers.items():
+                    self._remember(name, _peak_mb(server.pid))
+
+    def traffic(self) -> dict[str, dict[str, int]]:
+        """Return by feature party the bytes that the label party's ledger says it sent and received."""
+        totals = json.loads(self.run("ledger", self.label.name, "--json"))
+        exchanged = {part.name: {"bytes_sent": 0, "bytes_received": 0} for part in self.features}
+        for total in totals:
+            exchanged[total["peer"]]["bytes_sent"] += total["request_bytes"]
+            exchanged[total["peer"]]["bytes_received"] += total["reply_bytes"]
+        return exchanged
+
+    def _init(self, part: Institution) -> dict[str, str]:
+        """Make a party directory; return what its peers need to know."""
+        options = ["--name", part.name, "--role", part.role, "--data", str(part.data)]
+        options += ["--key", f"customer_id={part.key}", "--recipe", f"customer_id: {part.recipe}"]
+        options += ["--label", part.label] if part.label else ["--port", str(_free_port())]
+        options += ["--dev-ca", "authority", "--json"]
+        facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
+        return facts
+
+    def _grant(self, part: Institution, fingerprint: str) -> None:
+        """Let a feature party grant the label party what it allows."""
+        allowed = [word for permission in part.allow for word in ("--allow", permission)]
+        self._add_peer(part.name, self.label.name, fingerprint, *allowed, "--show-columns")
+
+    def _add_peer(self, name: str, peer: str, fingerprint: str, *options: str) -> None:
+        add = ("party", "add-peer", name, peer, "--fingerprint", fingerprint)
+        self.run(*add, *options, of=name)
+
+    def _remember(self, name: str, peak: float) -> None:
+        self.peak_mb[name] = round(max(peak, self.peak_mb.get(name, 0.0)), 1)
+
+
+@contextmanager
+def _server(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """A feature party's server that has said where it listens; its log is ``server.log``."""
+    log = directory / "server.log"
+    with log.open("a") as said:
+        process = _start(directory.parent, ("party", "serve", directory.name), subprocess.PIPE, said)
+    try:
+        yield process
+    finally:
+        _stop(process)
+        _lines(process).close()
+
+
+def _wait_until_ready(name: str, process: subprocess.Popen[str]) -> None:
+    """Wait for the line in which a server says where it listens."""
+    ready, _, _ = select.select([_lines(process)], [], [], START_SECONDS)
+    if not ready or "https://" not in _lines(process).readline():
+        raise CommandFailed(f"the server of {name} did not start; server.log in its directory says why")
+
+
+def _lines(server: subprocess.Popen[str]) -> IO[str]:
+    assert server.stdout is not None  # noqa: S101  # a pipe was asked for
+    return server.stdout
+
+
+def _start(
+    directory: Path, arguments: Sequence[str], output: IO[str] | int, errors: IO[str] | None = None
+) -> subprocess.Popen[str]:
+    """Start ``vfl`` in a directory, with these packages wherever they were imported from."""
+    home = str(Path(parties.__file__).resolve().parents[1])
+    search = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    command = [sys.executable, "-m", "parties", *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        text=True,
+    )
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a process if it still runs: ask first, and insist when it takes too long."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _peak_mb(pid: int) -> float:
+    """Peak resident memory of a running process in MiB; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    peak = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(peak[0]) / 1024 if peak else 0.0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,166 @@
+"""The report that all scenarios end with: tables for a reader, JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from scenarios.pooled import Float32
+from vfl import metrics
+from vfl.trees.compare import Choice, Difference
+
+MEASURES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "ks": "KS",
+    "recall_at_1_percent_fpr": "recall at 1% FPR",
+    "recall_at_5_percent_fpr": "recall at 5% FPR",
+}
+
+
+class Quality(msgspec.Struct, frozen=True):
+    """How well scores rank labels; each measure is 0 to 1."""
+
+    roc_auc: float
+    pr_auc: float
+    ks: float
+    recall_at_1_percent_fpr: float
+    recall_at_5_percent_fpr: float
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Bytes of messages that the label party exchanged with one partner."""
+
+    bytes_sent: int
+    bytes_received: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What one scenario found.
+
+    Attributes:
+        title: what was done, in a line.
+        rows: by population its number of rows.
+        auc: ROC-AUC of the label party ``alone``, of all ``together``, and ``pooled``.
+        auc_known: the same on the test rows that every partner knows.
+        quality: all measures, by the same names.
+        identical_trees: whether the trees are those of xgboost on the pooled table; ties count as such.
+        differences: every node where they part, ties included, in words.
+        train_seconds: wall time of training.
+        phases: by phase its wall time in seconds, the start of programs included.
+        bytes_sent, bytes_received: by the label party, over all partners.
+        partners: the same by partner.
+        peak_rss_mb: by party the most memory that one of its processes held, MiB.
+        key_bits, kernel, threads: of the label party's cryptography.
+        notes: further facts in words.
+    """
+
+    title: str
+    rows: dict[str, int]
+    auc: dict[str, float]
+    auc_known: dict[str, float]
+    quality: dict[str, Quality]
+    identical_trees: bool
+    differences: list[str]
+    train_seconds: float
+    phases: dict[str, float]
+    bytes_sent: int
+    bytes_received: int
+    partners: dict[str, Traffic]
+    peak_rss_mb: dict[str, float]
+    key_bits: int
+    kernel: str
+    threads: int
+    notes: list[str] = []
+
+    def to_json(self) -> bytes:
+        """Return the report as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    def to_text(self) -> str:
+        """Return the report as tables."""
+        blocks = [
+            table(
+                ["", *MEASURES.values()],
+                [
+                    [name, *(f"{getattr(quality, measure):.4f}" for measure in MEASURES)]
+                    for name, quality in self.quality.items()
+                ],
+            ),
+            table(["phase", "seconds"], [[name, f"{seconds:.1f}"] for name, seconds in self.phases.items()]),
+            table(
+                ["bytes", "sent", "received"],
+                [
+                    [name, size(traffic.bytes_sent), size(traffic.bytes_received)]
+                    for name, traffic in self.partners.items()
+                ],
+            ),
+            table(["party", "peak memory"], [[n, f"{mb:,.0f} MiB"] for n, mb in self.peak_rss_mb.items()]),
+            "\n".join([*self._verdict(), *self.notes]),
+        ]
+        return "\n\n".join([self.title, *blocks])
+
+    def write(self, file: Path | None) -> None:
+        """Write the JSON to a file, if one is wanted."""
+        if file is not None:
+            file.write_bytes(self.to_json())
+
+    def _verdict(self) -> list[str]:
+        verdict = "yes" if self.identical_trees else "no"
+        if self.identical_trees and self.differences:
+            verdict += ", up to ties:"
+        return [
+            f"trees identical to pooled xgboost: {verdict}",
+            *(f"  {difference}" for difference in self.differences),
+            f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",
+        ]
+
+
+def quality(labels: Float32, scores: Float32) -> Quality:
+    """Measure scores [n] against labels [n]; raises DataError where all labels are alike."""
+    return Quality(
+        metrics.roc_auc(labels, scores),
+        metrics.pr_auc(labels, scores),
+        metrics.ks(labels, scores),
+        metrics.recall_at_fpr(labels, scores, 0.01),
+        metrics.recall_at_fpr(labels, scores, 0.05),
+    )
+
+
+def explain(difference: Difference) -> str:
+    """Say where two trees part, and whether it is a tie."""
+    kind = "a tie" if difference.is_tie else "a real difference"
+    ours, theirs = _choice(difference.ours), _choice(difference.theirs)
+    return f"tree {difference.tree}, node {difference.node[0]}: {ours} here, {theirs} pooled: {kind}"
+
+
+def table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return lines under a heading in aligned columns, the first to the left and the others to the right."""
+    widths = [max(len(line[at]) for line in (heading, *lines)) for at in range(len(heading))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in (heading, rule, *lines)
+    )
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in the largest unit that leaves at least 1: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1_000:
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1_000
+    return f"{count:,.1f} GB"
+
+
+def _choice(choice: Choice | None) -> str:
+    if choice is None:
+        return "no tree"
+    if choice.feature is None:
+        return f"leaf {choice.value:.6g}"
+    return f"column {choice.feature} below {choice.value:.6g} (gain {choice.gain:.6g})"

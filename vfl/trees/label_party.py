@@ -122,6 +122,8 @@ class _Training:
             for peer, session in sessions.items()
         ]
         self._order = _common_order(len(watch), self._remotes)
+        known = [np.zeros(0, np.int64), *(remote.known for remote in self._remotes)]
+        self._takers = np.bincount(np.concatenate(known), minlength=len(watch))
         self._rng = np.random.default_rng(params.random_state)
 
     def open(self, model_id: str, alignments: Mapping[str, Alignment]) -> None:
@@ -161,7 +163,7 @@ class _Training:
         while len(trees) < params.n_estimators and not enough:
             gradients = self._gradients(margin)
             order = self._order[gradients.sampled[self._order]]
-            encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order)
+            encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
             for remote in self._remotes:
                 remote.next_tree(len(trees), encrypted)
             grown = grower.grow(gradients)

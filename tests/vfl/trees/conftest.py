@@ -97,11 +97,11 @@ def pooled_xgboost(table, params, weight=None, masks=None):
     given = {name: getattr(params, name) for name in JUDGED} | {"tree_method": "hist", "nthread": 1}
     if params.base_score is not None:
         given["base_score"] = params.base_score
-    plain = xgboost.QuantileDMatrix(table.pooled, table.y, max_bin=params.max_bin)
+    plain = xgboost.QuantileDMatrix(table.pooled, table.y, max_bin=params.max_bin, nthread=1)
     data = plain
     if weight is not None:
         data = xgboost.QuantileDMatrix(
-            table.pooled, table.y, weight=weight, ref=plain, max_bin=params.max_bin
+            table.pooled, table.y, weight=weight, ref=plain, max_bin=params.max_bin, nthread=1
         )
     if masks is None:
         return xgboost.train(given, data, params.n_estimators)

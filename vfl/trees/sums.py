@@ -21,10 +21,17 @@ from vfl.crypto.kernel import Modulus
 
 Integers = npt.NDArray[np.int64]
 Limbs = npt.NDArray[np.uint64]
+Labels = tuple[npt.NDArray[Any], int]  # a number for each row, and how many there are
 
 PLANNING_ROWS = 8192
-"""Rows on which joint cells are counted. More rows only lower the share of occupied cells, so what the
-sample says is saved is saved at least."""
+"""Fewest rows on which joint cells are counted, if there are as many. More rows only lower the share of
+occupied cells, so what the sample says is saved is saved at least."""
+
+PLANNED_SHARE = 16
+"""Of a larger table one row in so many is counted: about as many rows as an average node sums."""
+
+MOST_CELLS = 2**18
+"""Cells of one set, at most: their sums are in memory at once, 128 MB at 2048 bits."""
 
 LEAST_SAVING = 0.125
 """Share of a pass's multiplications that cells must save: a look-up and a relabelling of a row cost
@@ -38,7 +45,8 @@ class Cells:
     Attributes:
         columns: the columns, ascending.
         ids: integers [rows]; the cell of each row, below ``count``. Of a single column these are its
-            bins, the missing code being ``count - 1``.
+            bins, the missing code being ``count - 1``. Joins are fewer than columns and cells fewer than
+            2^18, so that all ids together take less memory than the columns themselves as float32.
         parts: the two sets of columns that this one joins; none for a single column.
     """
 
@@ -60,34 +68,39 @@ def plan(bins: Bins, n_bins: Integers, columns: Integers) -> list[Cells]:
         Sets of columns that together hold each wanted column once; one pass over the rows serves a set.
     """
     rows = len(bins)
+    counted = min(rows, max(PLANNING_ROWS, rows // PLANNED_SHARE))
     # Evenly spaced rows: their order (by masked identifier) is random already.
-    sample = np.arange(rows)[:: max(1, rows // PLANNING_ROWS)]
+    sample = np.arange(rows)[:: max(1, rows // max(1, counted))]
     sets = {int(c): Cells((int(c),), bins[:, c], int(n_bins[c]) + 1) for c in columns}
-    sampled = {key: np.asarray(cells.ids[sample], dtype=np.int64) for key, cells in sets.items()}
-    pairs = {(a, b): _joint(sampled[a], sampled[b]) for a in sets for b in sets if a < b}
+    sampled = {key: _relabel(cells.ids[sample], cells.count) for key, cells in sets.items()}
+    pairs = {(a, b): _joint(sampled[a], sampled[b])[1] for a in sets for b in sets if a < b}
     following = int(n_bins.size)
     while pairs:
         (a, b), occupied = min(pairs.items(), key=lambda item: item[1])
         if occupied > (1 - LEAST_SAVING) * len(sample):
             break
-        left, right = sets.pop(a), sets.pop(b)
+        joined = _join(sets[a], sets[b])
+        if joined.count > MOST_CELLS:  # so would be those of most other pairs
+            break
+        del sets[a], sets[b]
         pairs = {pair: cells for pair, cells in pairs.items() if not {a, b} & set(pair)}
-        joined = _join(left, right)
-        sampled[following] = np.asarray(joined.ids[sample], dtype=np.int64)
-        pairs |= {(key, following): _joint(sampled[key], sampled[following]) for key in sets}
+        sampled[following] = _joint(sampled.pop(a), sampled.pop(b))
+        pairs |= {(key, following): _joint(sampled[key], sampled[following])[1] for key in sets}
         sets[following] = joined
         following += 1
     return list(sets.values())
 
 
-def _joint(a: Integers, b: Integers) -> int:
-    """How many different pairs two columns of cells form."""
-    return len(np.unique(a * (int(b.max(initial=0)) + 1) + b))
+def _joint(a: Labels, b: Labels) -> Labels:
+    """The cells of two labellings taken together, numbered without gaps."""
+    (ids_a, count_a), (ids_b, count_b) = a, b
+    return _relabel(ids_a.astype(np.int64) * count_b + ids_b, count_a * count_b)
 
 
 def _join(a: Cells, b: Cells) -> Cells:
-    occupied, ids = np.unique(a.ids.astype(np.int64) * b.count + b.ids, return_inverse=True)
-    return Cells(tuple(sorted(a.columns + b.columns)), ids.astype(np.int32), len(occupied), (a, b))
+    ids, count = _joint((a.ids, a.count), (b.ids, b.count))
+    narrow = np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
+    return Cells(tuple(sorted(a.columns + b.columns)), ids.astype(narrow), count, (a, b))
 
 
 class BinSums:
@@ -96,11 +109,15 @@ class BinSums:
     Args:
         modulus: arithmetic modulo n^2.
         sets: from `plan`.
+        block_rows: where residues lie on disk, how many rows of a node are brought into memory at a time,
+            in ascending order; each block costs a multiplication for every bin besides. None where they
+            lie in memory.
     """
 
-    def __init__(self, modulus: Modulus, sets: list[Cells]) -> None:
+    def __init__(self, modulus: Modulus, sets: list[Cells], block_rows: int | None = None) -> None:
         self._modulus = modulus
         self._sets = sets
+        self._block_rows = block_rows
 
     def of(self, residues: Limbs, index: Integers, rows: Integers) -> Limbs:
         """Return the encrypted sum of every bin over a node's rows.
@@ -109,12 +126,23 @@ class BinSums:
 
         Args:
             residues: [sampled rows, limbs], ciphertexts in residue form.
-            index: int64 [m], where in ``residues`` each row of the node lies.
+            index: int64 [m], where in ``residues`` each row of the node lies, ascending.
             rows: int64 [m], the same rows as numbered in the plan's bins.
 
         Returns:
             [sum of n_bins over the planned columns, limbs], columns ascending.
         """
+        if self._block_rows is None:
+            return self._pass(residues, index, rows)
+        sums: Limbs | None = None
+        for start in range(0, len(rows), self._block_rows):
+            block = slice(start, start + self._block_rows)
+            read = np.asarray(residues[index[block]])
+            partial = self._pass(read, np.arange(len(read), dtype=np.int64), rows[block])
+            sums = partial if sums is None else self._modulus.multiply(sums, partial)
+        return residues[:0] if sums is None else sums
+
+    def _pass(self, residues: Limbs, index: Integers, rows: Integers) -> Limbs:
         sums: dict[int, Limbs] = {}
         for cells in self._sets:
             self._descend(cells, residues, index, rows, sums)
@@ -142,7 +170,7 @@ class BinSums:
             self._descend(part, residues, index, rows, sums)
 
 
-def _relabel(ids: npt.NDArray[Any], count: int) -> tuple[npt.NDArray[np.int32], int]:
+def _relabel(ids: npt.NDArray[Any], count: int) -> Labels:
     """Number the cells that occur from 0 without gaps; returns the new ids and how many there are."""
     if count > 8 * len(ids):  # a table of all cells would cost more than a sort of these few
         occurring, new = np.unique(ids, return_inverse=True)

@@ -93,3 +93,22 @@ def test_sharing_saves_multiplications(rows, share):
     counting = Counting()
     BinSums(counting, plan(bins, n_bins, np.arange(6))).of(residues_of([3] * rows), every, every)
     assert counting.multiplications < rows * 6 * share
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 100, 1000])
+def test_sums_by_blocks_of_rows_are_the_same(block_rows):
+    """Rows brought into memory block by block, in their order, give the very sums of rows all at hand."""
+    bins, n_bins = table(4, 300, [3, 9, 30])
+    residues = residues_of([int(v) for v in np.random.default_rng(4).integers(2, 2**62, 300)])
+    sets, node = plan(bins, n_bins, np.arange(3)), np.arange(0, 300, 2)
+    at_once = BinSums(MODULUS, sets).of(residues, node, node)
+    np.testing.assert_array_equal(BinSums(MODULUS, sets, block_rows).of(residues, node, node), at_once)
+
+
+def test_cells_of_a_set_stay_within_memory(monkeypatch):
+    """However much a set would save, its cells are no more than may be in memory at once."""
+    monkeypatch.setattr("vfl.trees.sums.MOST_CELLS", 100)
+    bins, n_bins = table(5, 5000, [9] * 6, missing=0.0)
+    sets = plan(bins, n_bins, np.arange(6))
+    assert max(cells.count for cells in sets) <= 100
+    assert any(cells.parts for cells in sets)

@@ -20,6 +20,7 @@ from vfl.errors import ConfigError
 from vfl.wire.messages import MAX_FRAME_BYTES
 
 HANDSHAKE_SECONDS = 10.0
+MAX_HANDSHAKES = 64
 STOP_SECONDS = 30
 """How long a stopping server waits for the messages it is working on."""
 
@@ -30,11 +31,7 @@ log = logging.getLogger("parties")
 
 
 class _Adapter(BuiltinSSLAdapter):
-    """Leaves the handshake to the thread that serves the connection.
-
-    cheroot does it in the one thread that accepts, where a client that connects and says nothing would
-    keep everybody else waiting.
-    """
+    """Wraps a socket without shaking hands; the server sees to that."""
 
     def __init__(self, files: tls.Files) -> None:
         super().__init__(str(files.certificate), str(files.key), str(files.ca))
@@ -59,22 +56,14 @@ class _Request(cheroot.HTTPRequest):
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
-    def communicate(self) -> bool:
-        """Shake hands before the first request; a client that fails to is let go without a word."""
-        if not self.ssl_env:
-            try:
-                self.socket.settimeout(HANDSHAKE_SECONDS)
-                self.socket.do_handshake()
-                self.socket.settimeout(self.server.timeout)
-            except OSError as error:
-                log.warning("%s: no TLS handshake (%s)", self.remote_addr, type(error).__name__)
-                return False
-            self.ssl_env = self.server.ssl_adapter.get_environ(self.socket)
-        return bool(super().communicate())  # type: ignore[no-untyped-call]
-
 
 class PartyServer(wsgi.Server):
-    """Serves a WSGI application under a party's address and certificate."""
+    """Serves a WSGI application under a party's address and certificate.
+
+    Hands are shaken in threads of their own. cheroot does it in the one thread that accepts, where a
+    client that connects and says nothing would keep everybody else waiting; in the threads that work,
+    a few such clients would.
+    """
 
     ConnectionClass = _Connection
     max_request_header_size = MAX_HEADER_BYTES
@@ -92,6 +81,30 @@ class PartyServer(wsgi.Server):
             server_name="vfl",
         )
         self.ssl_adapter = _Adapter(tls.files_of(config))
+        self._handshakes = threading.Semaphore(MAX_HANDSHAKES)
+
+    def process_conn(self, conn: Any) -> None:
+        """Hand a connection to the threads that work, a new one after its handshake."""
+        if conn.ssl_env:
+            super().process_conn(conn)
+        elif self._handshakes.acquire(blocking=False):
+            threading.Thread(target=self._shake_hands, args=(conn,), daemon=True).start()
+        else:
+            log.warning("%s: let go, %d handshakes are going on", conn.remote_addr, MAX_HANDSHAKES)
+            conn.close()
+
+    def _shake_hands(self, conn: Any) -> None:
+        try:
+            conn.socket.settimeout(HANDSHAKE_SECONDS)
+            conn.socket.do_handshake()
+            conn.socket.settimeout(self.timeout)
+            conn.ssl_env = self.ssl_adapter.get_environ(conn.socket)
+            self.process_conn(conn)
+        except OSError as error:
+            log.warning("%s: no TLS handshake (%s)", conn.remote_addr, type(error).__name__)
+            conn.close()
+        finally:
+            self._handshakes.release()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log what cheroot has to say, without the traceback: it may quote what a client sent."""

@@ -142,13 +142,6 @@ def test_a_body_over_the_limit_is_refused_unread(
     honest_job(channel, "a1")
 
 
-def test_silent_connections_keep_nobody_waiting(url: str, channel: HttpsChannel) -> None:
-    """A client that connects and never shakes hands does not stop others from being served."""
-    host, port = url.removeprefix("https://").split(":")
-    with socket.create_connection((host, int(port))):
-        honest_job(channel, "a1")
-
-
 def test_replayed_and_early_messages_are_refused_and_the_job_goes_on(channel: HttpsChannel) -> None:
     """A repeated or early request changes nothing: the honest next one is answered."""
     job = new_job()

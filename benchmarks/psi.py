@@ -12,14 +12,13 @@ import os
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import click
 
 from vfl.psi.alignment import Alignment
 from vfl.psi.feature_party import AlignmentWorker
-from vfl.psi.group import arithmetic_name, check_points, hash_to_group, mask, new_scalar
+from vfl.psi.group import check_points, hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
 from vfl.psi.label_party import align
 from vfl.wire.session import FeatureSession, LabelSession, loopback_receiver
@@ -53,17 +52,14 @@ def identifiers(first: int, rows: int) -> PreparedIdentifiers:
     return prepare({"customer": [f" c{i:012d}" for i in range(first, first + rows)]}, RECIPE)
 
 
-def feature_party(connection: Connection, rows: int, core_seconds: Synchronized[float]) -> None:
-    """Answer frames until the pipe is closed; keep count of the time on a core."""
+def feature_party(connection: Connection, rows: int) -> None:
+    """Answer frames until the pipe is closed."""
     worker = AlignmentWorker(identifiers(rows // 2, rows), NoStore(), peer="label")
     receive = loopback_receiver(FeatureSession(JOB), worker.handle)
     connection.send_bytes(b"ready")
-    start = time.process_time()
     try:
         while True:
-            reply = receive(connection.recv_bytes())
-            core_seconds.value = time.process_time() - start
-            connection.send_bytes(reply)
+            connection.send_bytes(receive(connection.recv_bytes()))
     except EOFError:
         return
 
@@ -75,13 +71,12 @@ def measure(rows: int) -> dict[str, float]:
     prepared = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    theirs = context.Value("d", 0.0)
-    process = context.Process(target=feature_party, args=(there, rows, theirs))
+    process = context.Process(target=feature_party, args=(there, rows))
     process.start()
     there.close()
     here.recv_bytes()
     channel = PipeChannel(here)
-    opened, on_core, marks = time.perf_counter(), time.process_time(), {}
+    opened, marks = time.perf_counter(), {}
     aligned = align(
         {PEER: LabelSession(channel, PEER, JOB)},
         own,
@@ -89,7 +84,7 @@ def measure(rows: int) -> dict[str, float]:
         "left",
         lambda done, total, peer: marks.update({done: time.perf_counter()}),
     )
-    end, ours = time.perf_counter(), time.process_time() - on_core
+    end = time.perf_counter()
     here.close()
     process.join()
     if len(aligned[PEER].identifiers) != rows - rows // 2:
@@ -100,8 +95,6 @@ def measure(rows: int) -> dict[str, float]:
         "feature_points_s": marks[2 * rows] - marks[rows],
         "match_and_fix_s": end - marks[2 * rows],
         "alignment_s": end - opened,
-        "core_seconds_label": ours,
-        "core_seconds_feature": theirs.value,
         "megabytes_sent": channel.bytes / 1e6,
     }
 
@@ -131,12 +124,11 @@ def operations(count: int = 16_384) -> dict[str, float]:
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write here.")
 def main(rows: int, json_file: Path | None) -> None:
     """Measure one alignment, both parties on this machine, and the operations it consists of."""
-    numbers = {"rows": rows, "cores": len(os.sched_getaffinity(0))} | measure(rows) | operations()
-    click.echo(f"arithmetic                 {arithmetic_name():>12}")
-    for name, value in numbers.items():
+    result = {"rows": rows, "cores": len(os.sched_getaffinity(0))} | measure(rows) | operations()
+    for name, value in result.items():
         click.echo(f"{name:26} {value:12,.2f}")
     if json_file:
-        json_file.write_text(json.dumps({"arithmetic": arithmetic_name()} | numbers, indent=2) + "\n")
+        json_file.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -41,11 +41,16 @@ class Party(Struct, frozen=True, kw_only=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """Where a feature party listens; a label party only connects out."""
+    """Where a feature party listens; a label party only connects out.
+
+    ``memory_limit_mb`` is how much of the ciphertexts of one training job may be in memory; where a tree
+    has more they go to a file in the party directory.
+    """
 
     host: Text = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="a port, 1 to 65535")] = 8443
     threads: Annotated[int, Meta(ge=1, le=256, description="a whole number, 1 to 256")] = 8
+    memory_limit_mb: Positive = 4_096
 
 
 class Tls(Struct, frozen=True, kw_only=True):

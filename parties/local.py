@@ -6,13 +6,15 @@ and written whole or not at all. What a peer asks for is looked up under that pe
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from parties.config import Config
-from parties.files import write_private
+from parties.files import private_directory, write_private
 from parties.rows import Source
 from vfl.errors import StateError
 from vfl.model import FeatureShare, feature_share, to_json
@@ -26,7 +28,9 @@ class PeerStore:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments" / peer
         self._shares = root / "shares" / peer
+        self._scratch = root / "scratch"
         self._source = source
+        self.memory_limit = config.server.memory_limit_mb * 2**20
 
     def has_alignment(self, alignment_id: str) -> bool:
         return self._alignment(alignment_id).exists()
@@ -63,6 +67,27 @@ class PeerStore:
         return feature_share(
             read_stored(self._share(model_id), f"the share of model {model_id}", "train again")
         )
+
+    def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
+        """Return an array ``uint64[rows, limbs]`` in a file that only this process can reach.
+
+        The file has no name, so that it is gone with the array or the process, and all of its room is taken
+        at once: a disk that fills up later would end the process.
+
+        Raises:
+            StateError: the disk has no room.
+        """
+        size = 8 * rows * limbs
+        with tempfile.TemporaryFile(dir=private_directory(self._scratch)) as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                raise StateError(
+                    f"no room for {size / 1e9:.1f} GB of ciphertexts in {self._scratch} ({error.strerror}); "
+                    "free some, or raise [server] memory_limit_mb"
+                ) from None
+            # The mapping outlives the open file.
+            return np.memmap(file, dtype=np.uint64, mode="r+", shape=(rows, limbs))
 
     def _alignment(self, alignment_id: str) -> Path:
         return self._alignments / f"{alignment_id}.alignment"

@@ -29,6 +29,8 @@ def private_key() -> PrivateKey:
 class MemoryParty:
     """A feature party whose store is its memory; `receive` is what its server would do with a frame."""
 
+    memory_limit = 2**30
+
     def __init__(self, name: str, frame: pd.DataFrame, *, show_columns: bool = True) -> None:
         self.name = name
         self.frame = frame

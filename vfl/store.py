@@ -14,7 +14,14 @@ from vfl.psi.alignment import Alignment
 
 
 class FeatureStore(Protocol):
-    """What a feature party keeps, wherever it keeps it."""
+    """What a feature party keeps, wherever it keeps it.
+
+    Attributes:
+        memory_limit: bytes of one job's ciphertexts that may be in memory; where a tree has more they go to
+            `scratch`.
+    """
+
+    memory_limit: int
 
     def load_alignment(self, alignment_id: str) -> Alignment:
         """Raises StateError where there is none of that name."""
@@ -28,6 +35,10 @@ class FeatureStore(Protocol):
 
     def load_share(self, model_id: str) -> FeatureShare:
         """Raises StateError where there is none of that name."""
+        ...
+
+    def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
+        """A new array ``[rows, limbs]`` on disk, which is gone when it is let go; raises StateError."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -82,3 +83,26 @@ def test_data_that_changed_is_read_again_and_lost_customers_are_counted(
     with pytest.raises(NotAligned, match="1 of 2 aligned customers") as caught:
         store.aligned_columns(alignment("C050", "C051"))
     assert "C051" not in str(caught.value)
+
+
+def test_scratch_leaves_nothing_behind(bureau: Config, store: PeerStore) -> None:
+    """What does not fit into memory goes to a file without a name, which nobody else can open or find."""
+    array = store.scratch(1000, 64)
+    array[:] = np.arange(1000, dtype=np.uint64)[:, None]
+    assert isinstance(array, np.memmap)
+    assert array[:, 63].sum() == 999 * 500
+    assert list((bureau.directory / "state" / "scratch").iterdir()) == []
+
+
+def test_scratch_needs_room_on_the_disk(store: PeerStore) -> None:
+    """Too little room is told before the work begins, with what to do about it."""
+    with pytest.raises(StateError, match="memory_limit_mb"):
+        store.scratch(2**40, 64)
+
+
+def test_the_memory_limit_is_configured(bureau: Config) -> None:
+    """``[server] memory_limit_mb`` is what ciphertexts may take of memory."""
+    server = msgspec.structs.replace(bureau.server, memory_limit_mb=7)
+    assert PeerStore(msgspec.structs.replace(bureau, server=server), "bank", Source(bureau)).memory_limit == (
+        7 * 2**20
+    )

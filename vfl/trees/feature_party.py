@@ -25,6 +25,7 @@ from vfl.wire import messages as m
 
 Integers = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Limbs = npt.NDArray[np.uint64]
 
 
 class TrainingWorker:
@@ -75,11 +76,20 @@ class TrainingWorker:
         self._cuts = cut_points(columns[fit], request.max_bin)
         self._bins = bin_columns(columns[job_rows], self._cuts)
         self._n_bins = self._cuts.n_bins
+        self._reserve(int(np.count_nonzero(fit)))
         self._columns = np.zeros(0, dtype=np.int64)
         self._splits: list[OwnSplit] = []
         self._splits_before_tree: list[int] = []
         shown = names if self._show_columns else [""] * len(names)
         return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
+
+    def _reserve(self, rows: int) -> None:
+        """Find room for a tree's ciphertexts: memory, or beyond the limit a file read block by block."""
+        limbs, limit = self._modulus.limbs, self._store.memory_limit
+        in_memory = 8 * limbs * rows <= limit
+        self._block_rows = None if in_memory else max(1, limit // (2 * 8 * limbs))
+        new = np.empty((rows, limbs), dtype=np.uint64) if in_memory else self._store.scratch(rows, limbs)
+        self._reserved: Limbs = new
 
     def _open_tree(self, request: m.OpenTree) -> m.TreeOpened:
         if not len(self._splits_before_tree) <= request.tree < self._trees_allowed:
@@ -95,11 +105,11 @@ class TrainingWorker:
         self._splits_before_tree += [len(self._splits)] * skipped
         if not np.array_equal(columns, self._columns):
             self._columns = columns
-            self._sums = BinSums(self._modulus, plan(self._bins, self._n_bins, columns))
+            self._sums = BinSums(self._modulus, plan(self._bins, self._n_bins, columns), self._block_rows)
         self._nodes = NodeRows(len(sampled), sampled)
         self._position = np.cumsum(sampled, dtype=np.int64) - 1
         self._received = 0
-        self._residues = np.empty((int(np.count_nonzero(sampled)), self._modulus.limbs), dtype=np.uint64)
+        self._residues = self._reserved[: np.count_nonzero(sampled)]
         return m.TreeOpened(len(self._residues))
 
     def _gradients(self, request: m.Gradients) -> m.GradientsTaken:

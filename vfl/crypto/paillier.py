@@ -107,14 +107,15 @@ class Encryptor:
 
     * ``full``: r mod p^2 and r mod q^2 are powers of a random n-th residue to independent exponents
       64 bits longer than p - 1, within 2^-64 of uniform over the group each base generates. That is
-      Paillier's own distribution, but for the index (small: 1, 2, 3, ...) of the group of a random base.
-      No assumption beyond Paillier's (the base's coset is public-key information of one bit or so).
+      Paillier's own distribution but for the (small) index of the group of a random base, and no
+      assumption beyond Paillier's: who tells these ciphertexts apart tells Paillier's, with an
+      advantage smaller by at most the index.
     * ``short``: r = h_s^a with ``h = -x^2 mod n``, ``h_s = h^n mod n^2`` for a random secret x (Damgard,
       Jurik, Nielsen 2010) and a of 448 bits (512 from 3072-bit keys on): 4 times the security level, as
       Ma, Han and Wang 2021. Assumes besides that h^a for short a cannot be told from h^a for a as
-      long as the group order: the short-exponent discrete logarithm modulo a composite. The best
-      known attack, Pollard's kangaroo, takes 2^224 steps for 448 bits, where factoring n takes 2^112.
-      Needs p = q = 3 mod 4.
+      long as n (for a half as long as n that follows from factoring: Hastad, Schrift and Shamir 1993).
+      The best attack known, Pollard's kangaroo, takes 2^224 steps for 448 bits and needs h, which is
+      not published here; factoring n takes 2^112. Needs p = q = 3 mod 4.
 
     Raises:
         ParameterError: an unknown profile, or ``short`` with a key whose primes are not 3 mod 4.
@@ -243,25 +244,36 @@ class Rerandomizer:
     """Fresh randomness for ciphertexts that a party computed without the private key.
 
     The label party drew the randomness of every row, so from a bare product of row ciphertexts it could
-    test which rows a sum covers. Multiplying by ``base^a`` removes that: ``base = r^n mod n^2`` for a secret
-    r drawn here once (nobody else's base is trusted), a fresh in each ciphertext.
+    test which rows a sum covers. Multiplying by a fresh random n-th residue removes that. The residue is
+    made of secrets drawn here once (nobody else's base is trusted): ``base^a`` times the product of a
+    random subset of 128 others, all of the form r^n, with a and the subset fresh in each ciphertext.
 
     The label party knows p and q, so nothing that rests on factoring protects against it; with short
-    exponents the protection would be a discrete logarithm modulo 1024-bit primes. The exponents are
-    therefore 64 bits longer than n: base^a is within 2^-64 of uniform over the group of the base, whatever
-    the label party can compute. What is left is the coset of that group, a small index.
+    exponents the protection would be a discrete logarithm modulo 1024-bit primes. Here it is statistical:
+    a is 64 bits longer than n, so base^a is within 2^-64 of uniform over the group of the base, and the
+    subset spreads that over its cosets (leftover hash lemma), of which there are at least two, since
+    n-th residues form no cyclic group, and hardly ever more than 2^16: together within 2^-55 of a
+    uniform n-th residue, whatever the label party can compute. The sums themselves it learns, as meant.
     """
 
     WINDOW = 6  # bits: 352 multiplications a ciphertext, and a table of 12 MB at 2048 bits
+    COSET_BASES = 128
 
     def __init__(self, public_key: PublicKey) -> None:
         n = public_key.n
         self._modulus = public_key.modulus
         self._bits = public_key.bits + STATISTICAL_BITS
-        base = gmpy2.powmod(_random_unit(n), n, n * n)
-        self._powers = FixedBase(self._modulus, to_bytes(int(base)), self._bits, self.WINDOW)
+        units = from_ints([_random_unit(n) for _ in range(1 + self.COSET_BASES)], public_key.limbs)
+        bases = self._modulus.power(self._modulus.to_residues(units), to_bytes(n))
+        self._coset_bases = bases[1:]
+        (base,) = to_ints(self._modulus.from_residues(bases[:1]))
+        self._powers = FixedBase(self._modulus, to_bytes(base), self._bits, self.WINDOW)
 
     def rerandomize(self, residues: Limbs) -> Limbs:
         """Residues of ciphertexts to residues of ciphertexts of the same plaintexts, ``[n, limbs]``."""
-        noise = self._powers.power(_random_rows(len(residues), self._bits))
-        return self._modulus.multiply(residues, noise)
+        count = len(residues)
+        noise = self._powers.power(_random_rows(count, self._bits))
+        subsets = np.unpackbits(_random_rows(count, self.COSET_BASES).view(np.uint8), axis=1)
+        groups, rows = np.nonzero(subsets)
+        cosets = self._modulus.sum_by_group(self._coset_bases, rows, groups.astype(np.int32), count)
+        return self._modulus.multiply(self._modulus.multiply(residues, noise), cosets)

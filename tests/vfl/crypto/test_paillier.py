@@ -96,6 +96,18 @@ def test_rerandomised_ciphertexts_keep_their_plaintext(private_key):
     assert len(np.unique(np.concatenate([fresh, modulus.from_residues(residues)]), axis=0)) == 9
 
 
+def test_rerandomisation_leaves_no_coset(short_key):
+    """Who knows p and q sees every pair of quadratic characters, which no powers of one base could show."""
+    n, modulus = short_key.public_key.n, short_key.public_key.modulus
+    ones = modulus.to_residues(from_ints([1] * 200, modulus.limbs))
+    noise = to_ints(modulus.from_residues(Rerandomizer(short_key.public_key).rerandomize(ones)))
+    assert {(gmpy2.legendre(r, short_key.p), gmpy2.legendre(r, short_key.q)) for r in noise} == {
+        (a, b) for a in (-1, 1) for b in (-1, 1)
+    }
+    phi = (short_key.p - 1) * (short_key.q - 1)
+    assert all(pow(r, phi, n**2) == 1 for r in noise)
+
+
 def test_foreign_ciphertexts_are_checked(short_key):
     """Zero, too large, not coprime with n, and of the wrong width are refused, each by its own sentence."""
     key = short_key.public_key

@@ -25,7 +25,7 @@ from typing import IO
 
 import parties
 from parties.files import write_private
-from vfl.errors import VflError
+from vfl.errors import ConfigError, VflError
 
 START_SECONDS = 60
 STOP_SECONDS = 40
@@ -145,6 +145,11 @@ class Consortium:
             for future in introduced:
                 future.result()
 
+    def check(self, part: Institution) -> str:
+        """Make the party directory of an institution with bad data; return what ``vfl check`` says of it."""
+        self._init(part)
+        return self.run("check", part.name, of=part.name, status=1)
+
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Serve every feature party until the end of the block, however it ends.
@@ -194,6 +199,20 @@ class Consortium:
         self.peak_mb[name] = round(max(peak, self.peak_mb.get(name, 0.0)), 1)
 
 
+def working_directory(out: Path | None, stack: ExitStack) -> Path:
+    """Return the new directory ``out``, or without one a temporary directory until the stack is left.
+
+    Raises:
+        ConfigError: there is something in ``out`` already.
+    """
+    if out is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vfl-")))
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} is there already and is not empty; choose a new directory")
+    out.mkdir(parents=True, exist_ok=True)
+    return out.resolve()
+
+
 @contextmanager
 def _server(directory: Path) -> Iterator[subprocess.Popen[str]]:
     """A feature party's server that has said where it listens; its log is ``server.log``."""
@@ -203,15 +222,18 @@ def _server(directory: Path) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
+        ended = process.poll()
         _stop(process)
         _lines(process).close()
+        if ended is not None:
+            raise CommandFailed(f"the server of {directory.name} ended by itself (status {ended}); see {log}")
 
 
 def _wait_until_ready(name: str, process: subprocess.Popen[str]) -> None:
     """Wait for the line in which a server says where it listens."""
     ready, _, _ = select.select([_lines(process)], [], [], START_SECONDS)
     if not ready or "https://" not in _lines(process).readline():
-        raise CommandFailed(f"the server of {name} did not start; server.log in its directory says why")
+        raise CommandFailed(f"the server of {name} did not start; its server.log says why")
 
 
 def _lines(server: subprocess.Popen[str]) -> IO[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
 from data_generators.columns import KEY, LABEL
 from data_generators.fraud import generate
-from scenarios.consortium import Consortium, Institution
+from scenarios.consortium import Consortium, Institution, working_directory
 from scenarios.story import MODEL, Story
 from vfl.params import TreeParams
 
@@ -31,8 +30,8 @@ def institutions(directory: Path, rows: int, seed: int) -> list[Institution]:
 
 
 @click.command(epilog="Example:\n\n  vfl demo --out demo-run --json demo.json")
-@click.option("--rows", type=click.IntRange(min=200), default=4_000, show_default=True, help="Training rows.")
-@click.option("--trees", type=click.IntRange(min=1), default=8, show_default=True, help="Trees to train.")
+@click.option("--rows", type=click.IntRange(min=200), default=3_000, show_default=True, help="Training rows.")
+@click.option("--trees", type=click.IntRange(min=1), default=6, show_default=True, help="Trees to train.")
 @click.option("--key-bits", type=click.Choice(["2048", "3072"]), default="2048", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Of the data.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep everything in this new directory.")
@@ -44,8 +43,7 @@ def demo(rows: int, trees: int, key_bits: str, seed: int, out: Path | None, file
     generated data; they talk over mutual TLS and train on Paillier ciphertexts, as they would in life.
     """
     with ExitStack() as stack:
-        temporary = Path(stack.enter_context(TemporaryDirectory(prefix="vfl-")))
-        directory = _new_directory(out) if out else temporary
+        directory = working_directory(out, stack)
         click.echo(f"A bank, a telco and a payment processor, each in a process of its own, in {directory}\n")
         story = Story(
             title=f"Fraud found by a bank alone, with two partners, and on pooled columns (seed {seed})",
@@ -59,13 +57,6 @@ def demo(rows: int, trees: int, key_bits: str, seed: int, out: Path | None, file
         report.write(file)
         if out:
             click.echo(_next_commands(directory, story.consortium))
-
-
-def _new_directory(out: Path) -> Path:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise click.UsageError(f"--out {out} exists already; choose a new directory")
-    out.mkdir(parents=True, exist_ok=True)
-    return out.resolve()
 
 
 def _next_commands(directory: Path, consortium: Consortium) -> str:

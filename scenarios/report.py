@@ -54,7 +54,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         partners: the same by partner.
         peak_rss_mb: by party the most memory that one of its processes held, MiB.
         key_bits, kernel, threads: of the label party's cryptography.
-        notes: further facts in words.
     """
 
     title: str
@@ -73,7 +72,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     key_bits: int
     kernel: str
     threads: int
-    notes: list[str] = []
 
     def to_json(self) -> bytes:
         """Return the report as indented JSON."""
@@ -98,7 +96,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 ],
             ),
             table(["party", "peak memory"], [[n, f"{mb:,.0f} MiB"] for n, mb in self.peak_rss_mb.items()]),
-            "\n".join([*self._verdict(), *self.notes]),
+            "\n".join(self._verdict()),
         ]
         return "\n\n".join([self.title, *blocks])
 
@@ -111,7 +109,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         verdict = "yes" if self.identical_trees else "no"
         if self.identical_trees and self.differences:
             verdict += ", up to ties:"
+        alone, together = (self.quality[name].recall_at_1_percent_fpr for name in ("alone", "together"))
         return [
+            f"with 1 false alarm in 100 good customers: {alone:.0%} found alone, {together:.0%} together",
+            f"ROC-AUC on the {self.rows['test_known']:,} of {self.rows['test']:,} test customers that every "
+            f"partner knows: together {self.auc_known['together']:.4f}, pooled {self.auc_known['pooled']:.4f}",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),
             f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",

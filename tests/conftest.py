@@ -14,6 +14,7 @@ from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
 from vfl.trees.feature_party import TrainingWorker
+from vfl.trees.order import common_order
 from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
 from vfl.wire.codec import decode_request, encode
@@ -92,19 +93,26 @@ class Consortium:
         self.alignments = self.align(label, "rows")
 
     def align(self, label: pd.DataFrame, alignment_id: str) -> dict[str, Alignment]:
-        """Fix an alignment of these rows at both sides, in an order that is neither side's own."""
+        """Fix an alignment of these rows at both sides, in one order that is nobody's own."""
         alignments = {}
+        secret = [label.index[i] for i in np.random.default_rng(0).permutation(len(label))]
         for number, (name, party) in enumerate(self.parties.items()):
-            common = sorted(set(label.index) & set(party.frame.index))
-            order = np.random.default_rng(number).permutation(len(common))
-            identifiers = [common[i] for i in order]
+            theirs = set(party.frame.index)
+            places = [place for place, customer in enumerate(secret) if customer in theirs]
+            identifiers = [secret[place] for place in places]
             key = bytes([number]) * 32
             party.alignments[alignment_id] = Alignment.fix(alignment_id, "bank", "left", key, identifiers)
-            alignments[name] = Alignment.fix(alignment_id, name, "left", key, identifiers)
+            alignments[name] = Alignment.fix(alignment_id, name, "left", key, identifiers, places)
         return alignments
 
     def sessions(self) -> dict[str, LabelSession]:
         return {name: LabelSession(self.channel, name) for name in self.parties}
+
+    def order(self) -> np.ndarray:
+        """The common order of the label party's rows, in which XGBoost makes the same cut points."""
+        place = {customer: row for row, customer in enumerate(self.label.index)}
+        known = [np.array([place[c] for c in a.identifiers]) for a in self.alignments.values()]
+        return common_order(len(self.label), known, list(self.alignments.values()))
 
     def pooled(self, label: pd.DataFrame | None = None) -> pd.DataFrame:
         """The table that nobody has: every column by customer, missing where a party knows nothing."""

@@ -35,6 +35,8 @@ class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         key: 32 bytes that key the fingerprint; both parties hold it.
         identifiers: canonical keys, in the agreed order, which tells nothing of either file's order.
         fingerprint: 32 bytes, equal at both parties exactly if key and identifiers are.
+        places: at the label party alone, where each identifier stands in the secret order of all its
+            rows, ascending; alignments made together share that order. Empty at a feature party.
     """
 
     id: str
@@ -43,11 +45,14 @@ class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: bytes
     identifiers: list[str]
     fingerprint: bytes
+    places: list[int] = []
 
     @classmethod
-    def fix(cls, id: str, peer: str, mode: Mode, key: bytes, identifiers: list[str]) -> Alignment:
+    def fix(
+        cls, id: str, peer: str, mode: Mode, key: bytes, identifiers: list[str], places: Sequence[int] = ()
+    ) -> Alignment:
         """Return the alignment of these identifiers, with its fingerprint."""
-        return cls(id, peer, mode, key, identifiers, fingerprint(key, identifiers))
+        return cls(id, peer, mode, key, identifiers, fingerprint(key, identifiers), list(places))
 
     def __repr__(self) -> str:
         return f"Alignment({self.id!r}, peer={self.peer!r}, {self.mode}, {len(self.identifiers)} rows)"

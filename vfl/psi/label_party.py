@@ -82,10 +82,12 @@ class _Common:
 
     Attributes:
         own: int64[n], indices into this party's keys.
+        places: int64[n], where each stands in this party's secret order, ascending.
         theirs: int64[n], positions in the order in which the peer handed out its points.
     """
 
     own: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
     theirs: npt.NDArray[np.int64]
 
 
@@ -122,7 +124,7 @@ def _intersect(
         theirs += mask(points, scalar)
         report(len(keys) + len(theirs) // POINT_BYTES, total, session.peer)
     in_own, in_theirs = _match(_as_array(own, session.peer), _as_array(theirs, session.peer))
-    return _Common(order[in_own], in_theirs)
+    return _Common(order[in_own], in_own, in_theirs)
 
 
 def _masked_by_peer(session: LabelSession, points: bytes) -> bytes:
@@ -165,13 +167,14 @@ def _match(own: Points, theirs: Points) -> tuple[npt.NDArray[np.int64], npt.NDAr
 
 def _common_to_all(common: Mapping[str, _Common]) -> dict[str, _Common]:
     """Return the rows that every peer knows, in the order of the first peer's points."""
-    first = next(iter(common.values())).own
-    keep = first[np.logical_and.reduce([np.isin(first, each.own) for each in common.values()])]
+    first = next(iter(common.values()))
+    everywhere = np.logical_and.reduce([np.isin(first.own, each.own) for each in common.values()])
+    keep, places = first.own[everywhere], first.places[everywhere]
     result = {}
     for peer, each in common.items():
         by_row = np.argsort(each.own)
         found = by_row[np.searchsorted(each.own, keep, sorter=by_row)]
-        result[peer] = _Common(keep, each.theirs[found])
+        result[peer] = _Common(keep, places, each.theirs[found])
     return result
 
 
@@ -184,7 +187,8 @@ def _fix(
             "identifier and that the recipe fits both"
         )
     key = secrets.token_bytes(32)
-    ours = Alignment.fix(alignment_id, session.peer, mode, key, [identifiers.keys[row] for row in common.own])
+    common_keys = [identifiers.keys[row] for row in common.own]
+    ours = Alignment.fix(alignment_id, session.peer, mode, key, common_keys, common.places.tolist())
     request = m.FixAlignment(common.theirs.astype("<u4").tobytes(), key)
     fixed = session.ask(request, m.AlignmentFixed)
     same = hmac.compare_digest(fixed.fingerprint, ours.fingerprint)

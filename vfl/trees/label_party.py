@@ -24,6 +24,7 @@ from vfl.trees.columns import Gradients, LocalColumns
 from vfl.trees.encryption import EncryptedGradients
 from vfl.trees.grower import Grower
 from vfl.trees.importance import mean_gains
+from vfl.trees.order import common_order
 from vfl.trees.remote_party import RemoteColumns
 from vfl.trees.sampling import goss_factor, sample_rows
 from vfl.trees.stopping import EarlyStopping
@@ -121,7 +122,11 @@ class _Training:
             RemoteColumns(session, table.rows_of(alignments[peer]), public_key, decryptor, self._packing)
             for peer, session in sessions.items()
         ]
-        self._order = _common_order(len(watch), self._remotes)
+        known = [remote.known for remote in self._remotes]
+        self._order = common_order(len(watch), known, [alignments[peer] for peer in self._peers])
+        self._known = np.zeros(len(watch), dtype=np.bool_)
+        for remote in self._remotes:
+            self._known[remote.known] = True
         known = [np.zeros(0, np.int64), *(remote.known for remote in self._remotes)]
         self._takers = np.bincount(np.concatenate(known), minlength=len(watch))
         self._rng = np.random.default_rng(params.random_state)
@@ -152,7 +157,7 @@ class _Training:
     def grow(self, on_progress: Progress) -> TrainingResult:
         """Grow every tree, then let the feature parties keep their shares."""
         params, table = self._params, self._table
-        cuts = cut_points(table.columns[self._fit], params.max_bin)
+        cuts = cut_points(table.columns[self._order[self._fit[self._order]]], params.max_bin)
         own = LocalColumns(bin_columns(table.columns, cuts), cuts.n_bins)
         grower = Grower([own, *self._remotes], params, self._packing.fraction_bits, self._rng)
         weights = None if table.weights is None else table.weights[self._watch]
@@ -162,7 +167,7 @@ class _Training:
         enough = False
         while len(trees) < params.n_estimators and not enough:
             gradients = self._gradients(margin)
-            order = self._order[gradients.sampled[self._order]]
+            order = self._order[(gradients.sampled & self._known)[self._order]]
             encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
             for remote in self._remotes:
                 remote.next_tree(len(trees), encrypted)
@@ -223,15 +228,3 @@ class _Training:
         feature_of = [[split.feature for split in splits] for splits in told]
         return TrainingResult(share, stopping.history, mean_gains(kept, names, feature_of))
 
-
-def _common_order(n: int, remotes: list[RemoteColumns]) -> Integers:
-    """Return the rows that any feature party knows, about in the order in which each asks for them.
-
-    Alignments made together follow one secret order, so every party can sum its first rows while the
-    rest is encrypted; alignments that disagree cost waiting, nothing else.
-    """
-    place = np.full(n, np.inf)
-    for remote in remotes:
-        known = remote.known
-        place[known] = np.minimum(place[known], np.arange(len(known)) / max(1, len(known)))
-    return np.argsort(place, kind="stable")[: np.count_nonzero(np.isfinite(place))]

@@ -135,6 +135,19 @@ def test_the_order_tells_nothing_of_either_file() -> None:
     assert all(abs(np.corrcoef([keys.index(k) for k in o], range(100))[0, 1]) < 0.6 for o in orders)
 
 
+def test_alignments_made_together_share_one_order() -> None:
+    """Customers that two feature parties know stand in the same order at both, and at the same places."""
+    bank = [f"C{i}" for i in range(60)]
+    ours, theirs = run(prepared(*bank), telco=prepared(*bank[:50]), payments=prepared(*bank[10:]))
+    at = {peer: dict(zip(kept.identifiers, kept.places, strict=True)) for peer, kept in ours.items()}
+    both = set(at["telco"]) & set(at["payments"])
+    assert len(both) == 40
+    assert {key: at["telco"][key] for key in both} == {key: at["payments"][key] for key in both}
+    for kept in ours.values():
+        assert kept.places == sorted(kept.places)
+    assert all(kept.places == [] for kept in theirs.values())
+
+
 def test_no_identifier_on_the_wire() -> None:
     """No frame holds an identifier of either party, common or not, nor its unmasked point."""
     bank, telco = ["ALICE-0001", "BOB-0002", "CAROL-0003"], ["BOB-0002", "CAROL-0003", "DAVE-0004"]

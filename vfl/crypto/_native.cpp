@@ -16,7 +16,11 @@ namespace py = pybind11;
 namespace vfl {
 namespace {
 
-using Array = py::array_t<u64, py::array::c_style>;
+// Contiguous and aligned: what is not, such as a slice of a message, is copied on the way in.
+constexpr int kDense = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+template <class Number>
+using Dense = py::array_t<Number, kDense>;
+using Array = Dense<u64>;
 
 bool portable_forced() {
   const char* kernel = std::getenv("VFL_KERNEL");
@@ -174,8 +178,8 @@ class Modulus {
     return out;
   }
 
-  Array sum_by_group(const Array& residues, const py::array_t<std::int64_t, py::array::c_style>& rows,
-                     const py::array_t<std::int32_t, py::array::c_style>& groups, std::int64_t n_groups) const {
+  Array sum_by_group(const Array& residues, const Dense<std::int64_t>& rows, const Dense<std::int32_t>& groups,
+                     std::int64_t n_groups) const {
     const std::size_t n = rows_of(residues, limbs_, kShape);
     require(n < kMaxRows, "too many rows");
     require(rows.ndim() == 1 && groups.ndim() == 1 && rows.shape(0) == groups.shape(0),

@@ -225,6 +225,22 @@ def test_wrong_shapes_types_and_values_are_refused(path):
             module.Modulus(bad)
 
 
+@ON_EVERY_PATH
+def test_slices_and_parts_of_messages_are_taken(path):
+    """Rows that are strided, read-only, or begin at an odd byte of a message mean what they show."""
+    m, _ = make(path, SQUARES[512])
+    numbers = [5, 6, 7, 8]
+    rows = from_ints(numbers, m.limbs)
+    at_odd_byte = np.frombuffer(b"?" + rows.tobytes(), dtype="<u8", offset=1).reshape(rows.shape)
+    assert plain(m, m.to_residues(at_odd_byte)) == numbers
+    assert plain(m, m.to_residues(np.repeat(rows, 2, axis=1)[:, ::2])) == numbers
+    residues = m.to_residues(rows)
+    indices = np.arange(8, dtype=np.int64)[::2] // 2
+    assert plain(m, m.sum_by_group(residues[::-1], indices, np.zeros(4, dtype=np.int32), 1)) == [
+        5 * 6 * 7 * 8
+    ]
+
+
 @SQUARE_CASES
 @ON_EVERY_PATH
 def test_product_of_all_rows(path, modulus):

@@ -124,11 +124,7 @@ class _Training:
         ]
         known = [remote.known for remote in self._remotes]
         self._order = common_order(len(watch), known, [alignments[peer] for peer in self._peers])
-        self._known = np.zeros(len(watch), dtype=np.bool_)
-        for remote in self._remotes:
-            self._known[remote.known] = True
-        known = [np.zeros(0, np.int64), *(remote.known for remote in self._remotes)]
-        self._takers = np.bincount(np.concatenate(known), minlength=len(watch))
+        self._takers = np.bincount(np.concatenate([np.zeros(0, np.int64), *known]), minlength=len(watch))
         self._rng = np.random.default_rng(params.random_state)
 
     def open(self, model_id: str, alignments: Mapping[str, Alignment]) -> None:
@@ -167,7 +163,7 @@ class _Training:
         enough = False
         while len(trees) < params.n_estimators and not enough:
             gradients = self._gradients(margin)
-            order = self._order[(gradients.sampled & self._known)[self._order]]
+            order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
             encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
             for remote in self._remotes:
                 remote.next_tree(len(trees), encrypted)

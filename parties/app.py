@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from parties import database, tls
+from parties import database, policy, tls
 from parties.config import Config
 from parties.door import Door
 from parties.jobs import Jobs
 from parties.ledger import Ledger
+from parties.timeline import HEADER, server_timing
 from parties.transport import CONTENT_TYPE, PATH
 from vfl.errors import MalformedMessage, TooLarge
+from vfl.trace import record_thread
 from vfl.wire.messages import MAX_FRAME_BYTES
 
 
@@ -28,8 +32,14 @@ def create_app(config: Config) -> Flask:
 
     @app.post(PATH)
     def messages() -> Response:
-        status, frame = door.receive(_fingerprint(), _body)
-        return Response(frame, status, content_type=CONTENT_TYPE)
+        began = time.perf_counter_ns()
+        with record_thread() as recording:
+            status, frame = door.receive(_fingerprint(), _body)
+        response = Response(frame, status, content_type=CONTENT_TYPE)
+        if policy.shows_timing(config, _fingerprint()):
+            told = server_timing(recording.spans, began, time.perf_counter_ns())
+            response.headers[HEADER] = told
+        return response
 
     @app.get("/healthz")
     def health() -> Response:

@@ -91,7 +91,7 @@ class Store(Struct, frozen=True, kw_only=True):
 
 
 class Crypto(Struct, frozen=True, kw_only=True):
-    key_bits: Annotated[int, Meta(ge=2048, le=4096, multiple_of=2, description="2048 or 3072")] = 2048
+    key_bits: Annotated[int, Meta(ge=2048, le=3072, multiple_of=256, description="2048 or 3072")] = 2048
     profile: Annotated[Literal["short", "full"], Meta(description='"short" or "full"')] = "short"
     key_file: Text = "state/paillier.key"
     password_file: Text | None = None
@@ -116,6 +116,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
 
     ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
+    ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
     """
 
     fingerprint: Annotated[
@@ -130,6 +131,7 @@ class Peer(Struct, frozen=True, kw_only=True):
         list[Permission], Meta(description='a list out of "align", "train", "score", "export"')
     ] = []
     show_columns: Annotated[bool, Meta(description="true (column names) or false (anonymous)")] = False
+    show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
     answer_seconds: Positive = 1_800
     limits: Limits = Limits()
 

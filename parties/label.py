@@ -26,6 +26,7 @@ from vfl.psi import label_party as psi
 from vfl.psi.alignment import Alignment, Mode
 from vfl.scoring import label_party as scoring
 from vfl.table import LabelTable
+from vfl.trace import Span
 from vfl.trees import label_party as trees
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.stopping import EarlyStopping
@@ -217,6 +218,10 @@ class LabelParty:
         return to_xgboost_json(
             share, {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
         )
+
+    def peer_spans(self) -> dict[str, list[Span]]:
+        """Return the steps that each peer told of while this process was recorded."""
+        return self._https.spans()
 
     def _align(
         self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress

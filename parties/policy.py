@@ -59,6 +59,11 @@ def check_owner(peer: str, owner: str) -> None:
         raise NotAllowed("this job is not yours; open a job of your own")
 
 
+def shows_timing(config: Config, fingerprint: str) -> bool:
+    """Return whether the peer with this certificate may know how long each step of an answer took."""
+    return any(peer.show_timing for peer in config.peers.values() if peer.fingerprint == fingerprint)
+
+
 def _check_training(limits: Limits, opening: m.OpenTraining) -> None:
     _at_most("trees", opening.trees, limits.max_trees)
     _at_most("max_depth", opening.max_depth, limits.max_depth)

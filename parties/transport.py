@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 from typing import NamedTuple
 
@@ -10,7 +11,9 @@ import httpx
 
 from parties import tls
 from parties.config import Config, Peer
+from parties.timeline import HEADER, peer_spans
 from vfl.errors import ConfigError, PeerUnreachable, TooLarge
+from vfl.trace import Span, is_recording, span
 from vfl.wire.messages import MAX_FRAME_BYTES
 
 PATH = "/v1/messages"
@@ -42,6 +45,7 @@ class HttpsChannel:
         self._config = config
         self._clients: dict[str, httpx.Client] = {}
         self._traffic: dict[str, Traffic] = {}
+        self._spans: dict[str, list[Span]] = {}
         self._lock = threading.Lock()
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
@@ -53,9 +57,11 @@ class HttpsChannel:
             TooLarge: the answer exceeds ``MAX_FRAME_BYTES``.
         """
         client, url = self._client(peer)
+        sent = time.perf_counter_ns()
         try:
-            with client.stream("POST", url + PATH, content=frame) as response:
+            with span(f"ask {peer}"), client.stream("POST", url + PATH, content=frame) as response:
                 answer = _read(peer, response)
+                timing = response.headers.get(HEADER, "")
         except httpx.ConnectTimeout:
             raise PeerUnreachable(f"{peer} does not answer at {url}; is its server running?") from None
         except httpx.TimeoutException:
@@ -65,12 +71,20 @@ class HttpsChannel:
         with self._lock:
             before = self._traffic.get(peer, Traffic())
             self._traffic[peer] = Traffic(before.sent + len(frame), before.received + len(answer))
+            if is_recording():
+                told = peer_spans(timing, sent, time.perf_counter_ns())
+                self._spans.setdefault(peer, []).extend(told)
         return answer
 
     def traffic(self) -> dict[str, Traffic]:
         """Return the bytes exchanged with each peer so far."""
         with self._lock:
             return dict(self._traffic)
+
+    def spans(self) -> dict[str, list[Span]]:
+        """Return the steps that peers told of while this process was recorded, on this party's clock."""
+        with self._lock:
+            return {peer: list(told) for peer, told in self._spans.items()}
 
     def close(self) -> None:
         """Close the connections."""

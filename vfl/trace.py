@@ -50,6 +50,11 @@ def span(name: str) -> Iterator[None]:
             recording.spans.append(made)
 
 
+def is_recording() -> bool:
+    """Return whether the spans of this process are being recorded."""
+    return bool(_everywhere)
+
+
 @contextmanager
 def record_process() -> Iterator[Recording]:
     """Record the spans of every thread."""

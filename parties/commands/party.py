@@ -95,6 +95,7 @@ def init(
 @click.option("--url", help="Where a feature party listens, such as https://host:8443.")
 @click.option("--allow", multiple=True, type=click.Choice(PERMISSIONS), help="What it may ask. Repeatable.")
 @click.option("--show-columns", is_flag=True, help="Tell it the names of our columns.")
+@click.option("--show-timing", is_flag=True, help="Tell it how long each step of an answer took.")
 @json_option
 def add_peer(
     *,
@@ -104,6 +105,7 @@ def add_peer(
     url: str | None,
     allow: tuple[str, ...],
     show_columns: bool,
+    show_timing: bool,
     as_json: bool,
 ) -> None:
     """Add PEER to the configuration in DIR; it may ask for nothing that --allow does not name."""
@@ -111,6 +113,7 @@ def add_peer(
     settings |= {"url": url} if url else {}
     settings |= {"allow": list(allow)} if allow else {}
     settings |= {"show_columns": True} if show_columns else {}
+    settings |= {"show_timing": True} if show_timing else {}
     config = directories.add_peer(directory, peer, settings)
     show(
         config.peers[peer],

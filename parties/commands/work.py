@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from parties.files import write_private
 from parties.label import LabelParty, Scores
 from parties.progress import ProgressLine
 from parties.reading import read_params
+from parties.timeline import chrome_trace
 from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi.alignment import Mode
+from vfl.trace import record_process
 
 
 @click.command(epilog=example("vfl align bank"))
@@ -47,6 +50,9 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @click.option("--model", help="Name of the model; made up by default.")
 @click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of XGBoost's name.")
 @click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
+@click.option(
+    "--trace", type=click.Path(path_type=Path), help="Timeline of all parties to write, for Perfetto."
+)
 @json_option
 def train(
     *,
@@ -55,11 +61,17 @@ def train(
     model: str | None,
     params: tuple[str, ...],
     validation_fraction: float,
+    trace: Path | None,
     as_json: bool,
 ) -> None:
-    """Train a model of boosted trees with the peers of DIR."""
+    """Train a model of boosted trees with the peers of DIR.
+
+    The file of --trace opens in https://ui.perfetto.dev or chrome://tracing; a peer's steps are in it
+    where its configuration sets show_timing for us.
+    """
     config = configuration.load(directory)
-    with LabelParty(config) as party, ProgressLine("training") as progress:
+    recorded = record_process() if trace else nullcontext()
+    with LabelParty(config) as party, ProgressLine("training") as progress, recorded as recording:
         record = party.train(
             alignment=alignment,
             name=model,
@@ -67,6 +79,9 @@ def train(
             validation_fraction=validation_fraction,
             on_progress=progress,
         )
+        if trace and recording:
+            timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
+            write_private(trace.resolve(), json.dumps(timeline).encode())
     best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
     lines = [f"model {record.model}: {record.trees} trees on {record.rows:,} rows in {record.seconds:,.1f} s"]
     if record.history:

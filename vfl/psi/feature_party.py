@@ -11,6 +11,7 @@ from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, Out
 from vfl.psi.alignment import MAX_ROWS, Alignment, Mode, secret_order
 from vfl.psi.group import POINT_BYTES, hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import PreparedIdentifiers
+from vfl.trace import span
 from vfl.wire import messages as m
 
 
@@ -94,7 +95,8 @@ class AlignmentWorker:
             raise MalformedMessage("there are no points to mask")
         if self._masked + count > announced:
             raise OutOfRange(f"more points than the {announced} that were announced")
-        masked = mask(request.points, self._scalar)
+        with span("mask points"):
+            masked = mask(request.points, self._scalar)
         self._masked += count
         return m.PointsMasked(masked)
 
@@ -105,7 +107,8 @@ class AlignmentWorker:
                 f"points {request.offset} to {end} are not the next ones: "
                 f"{self._fetched} of {len(self._keys)} were handed out"
             )
-        points = mask(hash_to_group(self._keys[request.offset : end]), self._scalar)
+        with span("mask points"):
+            points = mask(hash_to_group(self._keys[request.offset : end]), self._scalar)
         self._fetched = end
         return m.PointsFetched(points)
 

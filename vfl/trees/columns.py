@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.binning import Bins
+from vfl.trace import span
 from vfl.trees.histogram import node_histogram
 
 Bool = npt.NDArray[np.bool_]
@@ -191,4 +192,5 @@ class LocalColumns:
 
     def _sums(self, node: int) -> Float64:
         rows = self._nodes.sampled(node)
-        return node_histogram(self._bins, self.n_bins, self._gradients, rows, self._features)
+        with span("sum own columns"):
+            return node_histogram(self._bins, self.n_bins, self._gradients, rows, self._features)

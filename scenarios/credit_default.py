@@ -61,7 +61,7 @@ def check_dirty(data: Path, directory: Path) -> str:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory with bank.csv, bureau.csv and bureau_dirty.csv.",
 )
-@click.option("--trees", type=click.IntRange(min=1), default=30, show_default=True, help="Trees to train.")
+@click.option("--trees", type=click.IntRange(min=1), default=60, show_default=True, help="Trees to train.")
 @click.option("--key-bits", type=click.Choice(["2048", "3072"]), default="2048", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Keep everything in this new directory.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the report there.")
@@ -80,7 +80,7 @@ def credit_default(data: Path, trees: int, key_bits: str, out: Path | None, file
         report = Story(
             title="Default predicted by a bank alone, with a bureau, and on pooled columns",
             consortium=Consortium(directory, institutions(data, directory), int(key_bits)),
-            params=TreeParams(n_estimators=trees, max_depth=4, learning_rate=0.2, max_bin=32),
+            params=TreeParams(n_estimators=trees, max_depth=3, learning_rate=0.1, max_bin=32),
             test="bank_test.csv",
             say=click.echo,
         ).tell()

@@ -110,10 +110,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         if self.identical_trees and self.differences:
             verdict += ", up to ties:"
         alone, together = (self.quality[name].recall_at_1_percent_fpr for name in ("alone", "together"))
+        rows, auc = self.rows, self.auc_known
         return [
             f"with 1 false alarm in 100 good customers: {alone:.0%} found alone, {together:.0%} together",
-            f"ROC-AUC on the {self.rows['test_known']:,} of {self.rows['test']:,} test customers that every "
-            f"partner knows: together {self.auc_known['together']:.4f}, pooled {self.auc_known['pooled']:.4f}",
+            f"ROC-AUC on the {rows['test_known']:,} of {rows['test']:,} test customers that every partner "
+            f"knows: {auc['together']:.4f} together, {auc['pooled']:.4f} pooled",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),
             f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",

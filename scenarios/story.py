@@ -66,8 +66,7 @@ class Story:
             for partner, known in aligned["common"].items():
                 self.say(f"      {partner} knows {known:,} of {aligned['rows']:,} customers")
             with self.phase("train", f"{self.params.n_estimators} trees on encrypted gradients"):
-                given = [word for text in _chosen(self.params) for word in ("--param", text)]
-                trained = self._command("train", label, "--model", MODEL, *given)
+                trained = self._command("train", label, "--model", MODEL, *options(self.params))
             with self.phase("score", "customers that were never trained on, by the same path"):
                 self._command("score", label, MODEL, "--in", self.test, "--out", SCORES)
             with self.phase("export", "the partners agree to merge their shares, for the judge"):
@@ -107,7 +106,7 @@ class Story:
     def _compared(self) -> dict[str, Any]:
         """Return what of the report compares with xgboost alone and pooled."""
         home = self.consortium.directory
-        fit, test = pooled.pool(self.consortium), pooled.pool(self.consortium, home / self.test)
+        fit, test = pooled.trained_on(self.consortium), pooled.scored(self.consortium, home / self.test)
         judge = pooled.train(fit, self.params)
         scores = {
             "alone": pooled.predict(pooled.train(fit, self.params, own_only=True), test.columns),
@@ -135,8 +134,9 @@ def _auc(measured: dict[str, Quality]) -> dict[str, float]:
     return {name: quality.roc_auc for name, quality in measured.items()}
 
 
-def _chosen(params: TreeParams) -> list[str]:
-    """Return the parameters that are not XGBoost's defaults, as the command line takes them."""
+def options(params: TreeParams) -> list[str]:
+    """Return the options of ``vfl train`` for the parameters that are not XGBoost's defaults."""
     defaults = msgspec.structs.asdict(TreeParams())
     given = msgspec.structs.asdict(params)
-    return [f"{name}={value}" for name, value in given.items() if value != defaults[name]]
+    chosen = [f"{name}={value}" for name, value in given.items() if value != defaults[name]]
+    return [word for text in chosen for word in ("--param", text)]

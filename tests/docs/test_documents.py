@@ -1,0 +1,151 @@
+"""Documents that cannot rot: the commands, messages, states, tests and links in them exist."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+import pytest
+
+from parties.cli import main
+from vfl.wire import messages
+from vfl.wire.states import REPLIES, TRANSITIONS, diagram
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = README + (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+MESSAGES = [*get_args(messages.Request), *get_args(messages.Reply)]
+
+
+def commands(group: click.Group, path: str = "vfl") -> dict[str, click.Command]:
+    """Return every command under a group by what is typed to call it."""
+    found = {}
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{path} {name}")
+        else:
+            found[f"{path} {name}"] = command
+    return found
+
+
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+ADDED = dict(re.findall(r"(\S+) = (\S+)", SETUP["options.entry_points"]["vfl.commands"]))
+COMMANDS = commands(main) | {f"vfl {name}": EntryPoint(name, at, "").load() for name, at in ADDED.items()}
+
+
+def row_of(message: type) -> str:
+    """Return the row of the protocol's tables that is about a message."""
+    rows = [line for line in PROTOCOL.splitlines() if line.startswith(f"| `{message.__name__}` |")]
+    assert len(rows) == 1, f"docs/protocol.md needs one row for {message.__name__}"
+    return rows[0]
+
+
+def fields_within(struct: type) -> set[str]:
+    """Return the names of a message's fields and of the structures within them."""
+    found = set()
+    for field in msgspec.structs.fields(struct):
+        found.add(field.name)
+        annotated = get_args(field.type)  # a list of structures is Annotated[list[Split], Meta(...)]
+        for part in get_args(annotated[0]) if annotated else ():
+            found |= fields_within(part) if hasattr(part, "__struct_fields__") else set()
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_explained(command: str) -> None:
+    """An option that no document mentions is one that nobody finds."""
+    assert f"`{command}" in GUIDE, f"docs/commands.md does not explain {command}"
+    section = re.search(rf"^## `{command}`$(.*?)(^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/commands.md has no section '## `{command}`'"
+    options = {
+        option
+        for parameter in COMMANDS[command].params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+        if option != "--help"
+    }
+    assert {option for option in options if f"`{option}" not in section[1]} == set()
+
+
+def test_no_command_is_explained_that_does_not_exist() -> None:
+    """A section about a command is about one that can be called."""
+    assert set(re.findall(r"^## `(vfl [a-z -]+)`$", GUIDE, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_the_readmes_two_commands_are_run_as_they_stand() -> None:
+    """The command that runs the main job and the one that passes the tests stand in .ci/run word for word."""
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    lines = re.findall(r"^python -m pip install .*$", README, re.MULTILINE)
+    assert len(lines) == 2
+    assert [line for line in lines if line not in run] == []
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type) -> None:
+    """For each message: who sends it, every field, what it reveals, and which test checks that."""
+    row = row_of(message)
+    sender = "label → feature" if message in get_args(messages.Request) else "feature → label"
+    assert f"| {sender} |" in row
+    assert {name for name in fields_within(message) if f"`{name}`" not in row} == set()
+    assert re.search(r"`tests/\S+::test_\w+`", row)
+
+
+def test_every_step_has_a_documented_request_and_reply() -> None:
+    """No state accepts a message that the protocol does not explain, and each has an explained reply."""
+    for _, request in TRANSITIONS:
+        row_of(request)
+        row_of(REPLIES[request])
+
+
+def test_the_diagram_is_that_of_the_table_of_states() -> None:
+    """The state diagram is generated; a change of the table without one of the document fails."""
+    drawn = re.search(r"```mermaid\n(.*?)\n```", PROTOCOL, re.DOTALL)
+    assert drawn
+    assert drawn[1] == diagram()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_cited_tests_exist(document: Path) -> None:
+    """A test that a document cites is there, in the file it names."""
+    for file, test in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", document.read_text(encoding="utf-8")):
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(document: Path) -> None:
+    """Every link to a file of this repository, and to a heading in it, resolves."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        name, _, heading = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+            assert heading in anchors, link
+
+
+def test_no_tracked_text_holds_a_path_of_somebodys_machine() -> None:
+    """Nothing that is published tells where on a disk it was written."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    machine = re.compile(rb"(?<![\w.:/])/(home|root|work|Users|tmp)/\w")
+    found = []
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        path = ROOT / name
+        if path.is_file() and path != Path(__file__).resolve():
+            found += [f"{name}: {match[0].decode()}" for match in machine.finditer(path.read_bytes())]
+    assert found == []

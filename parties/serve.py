@@ -6,6 +6,7 @@ import logging
 import signal
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ HANDSHAKE_SECONDS = 10.0
 MAX_HANDSHAKES = 64
 STOP_SECONDS = 30
 """How long a stopping server waits for the messages it is working on."""
+
+SIGNAL_SECONDS = 0.2
+"""How soon a request to stop is noticed."""
 
 MAX_HEADER_BYTES = 16 * 2**10
 WAITING_CONNECTIONS = 64
@@ -120,9 +124,9 @@ def serve_until_stopped(server: PartyServer, on_ready: Callable[[str], None]) ->
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    stop = threading.Event()
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: asked.append(received))
     try:
         server.prepare()
     except OSError as error:
@@ -130,6 +134,8 @@ def serve_until_stopped(server: PartyServer, on_ready: Callable[[str], None]) ->
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
     on_ready("https://{}:{}".format(*server.bind_addr[:2]))
-    stop.wait()
+    # Asleep and not waiting for a lock: another thread may take the signal, which would not end such a wait.
+    while not asked:
+        time.sleep(SIGNAL_SECONDS)
     server.stop()
     thread.join()

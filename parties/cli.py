@@ -16,6 +16,7 @@ COMMANDS = {
     "info": "parties.commands.info:info",
     "ledger": "parties.commands.data:ledger",
     "party": "parties.commands.party:party",
+    "plan": "parties.commands.plan:plan",
     "score": "parties.commands.work:score",
     "train": "parties.commands.work:train",
 }

@@ -14,6 +14,7 @@ are, and the pure Python reference kernel is not constant-time at all.
 from __future__ import annotations
 
 import secrets
+import threading
 from typing import Literal
 
 import gmpy2
@@ -137,6 +138,8 @@ class Encryptor:
         else:
             raise ParameterError('profile is "short" or "full"')
         self._exponent_bits = bits
+        self._prepared: list[Limbs] = []
+        self._lock = threading.Lock()
         self._powers = tuple(
             FixedBase(half.modulus, to_bytes(int(gmpy2.powmod(base, n, half.square))), half_bits)
             for half, half_bits in zip(self._halves, bits, strict=True)
@@ -160,9 +163,37 @@ class Encryptor:
             ciphertexts[chunk] = self._encrypt(plain[chunk])
         return ciphertexts
 
+    def prepare(self, rows: int) -> None:
+        """Make the randomness of the next ``rows`` encryptions now; thread-safe.
+
+        Each is used once and then forgotten. One takes as much memory as a ciphertext.
+        """
+        for first in range(0, rows, CHUNK_ROWS):
+            noise = self._noise(min(CHUNK_ROWS, rows - first))
+            with self._lock:
+                self._prepared.append(noise)
+
+    @property
+    def prepared(self) -> int:
+        """How many encryptions have their randomness made."""
+        with self._lock:
+            return sum(map(len, self._prepared))
+
+    def _fresh_noise(self, rows: int) -> Limbs:
+        """Prepared randomness as far as it lasts, and new."""
+        taken: list[Limbs] = []
+        with self._lock:
+            while rows and self._prepared:
+                block = self._prepared.pop()
+                taken.append(block[:rows])
+                if len(block) > rows:
+                    self._prepared.append(block[rows:])
+                rows -= len(taken[-1])
+        return np.concatenate([*taken, self._noise(rows)]) if taken else self._noise(rows)
+
     def _encrypt(self, plain: Limbs) -> Limbs:
         modulus = self.public_key.modulus
-        noise = modulus.to_residues(self._noise(len(plain)))
+        noise = modulus.to_residues(self._fresh_noise(len(plain)))
         return modulus.from_residues(modulus.multiply(noise, modulus.to_residues(self._one_plus_mn(plain))))
 
     def _noise(self, rows: int) -> Limbs:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from vfl.crypto.packing import GradientPacking
 from vfl.crypto.paillier import Encryptor
+from vfl.trace import span
 from vfl.trees.columns import Gradients
 
 Integers = npt.NDArray[np.int64]
@@ -16,6 +20,12 @@ Limbs = npt.NDArray[np.uint64]
 
 CHUNK_ROWS = 4096
 """Rows encrypted at a time: 2 MB of ciphertexts at 2048 bits, a few hundredths of a second of work."""
+
+AHEAD_ROWS = 65_536
+"""Most encryptions whose randomness is made ahead: 32 MB at 2048 bits."""
+
+AHEAD_STEP = 512
+"""Encryptions prepared at a time, so that the thread stops within a hundredth of a second."""
 
 
 class EncryptedGradients:
@@ -33,6 +43,9 @@ class EncryptedGradients:
         order: int64 [m], the distinct label-party rows to encrypt.
         takers: int64 [label-party rows], how many feature parties take each row. A row that is asked for
             once more is encrypted anew.
+
+    Attributes:
+        complete: set once every row has been encrypted.
     """
 
     def __init__(
@@ -52,6 +65,8 @@ class EncryptedGradients:
         chunk_of = np.arange(len(order)) // CHUNK_ROWS
         self._awaited = np.bincount(chunk_of, weights=takers[order]).astype(np.int64)
         self._chunks: dict[int, Limbs] = {}
+        self._left = len(self._awaited)
+        self.complete = threading.Event()
         self._lock = threading.Lock()
 
     @property
@@ -79,4 +94,35 @@ class EncryptedGradients:
     def _encrypt(self, chunk: int) -> Limbs:
         rows = self._order[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS]
         G, H = (of[rows].astype(np.int64) for of in (self._gradients.G, self._gradients.H))
-        return self._encryptor.encrypt(self._packing.pack(G, H))
+        with span("encrypt"):
+            encrypted = self._encryptor.encrypt(self._packing.pack(G, H))
+        self._left -= 1
+        if not self._left:
+            self.complete.set()
+        return encrypted
+
+
+@contextmanager
+def randomness_ahead(encryptor: Encryptor, rows: int) -> Iterator[Callable[[EncryptedGradients], None]]:
+    """Make the next tree's randomness while the label party waits for sums of this one.
+
+    Gives a function to call with each tree's gradients. Once all of them are encrypted, a thread prepares
+    up to ``rows`` encryptions more; it stops when the next tree's gradients come, or at the end.
+    """
+    trees: queue.Queue[EncryptedGradients | None] = queue.Queue()
+
+    def work() -> None:
+        while (tree := trees.get()) is not None:
+            while not tree.complete.wait(0.01) and trees.empty():
+                pass
+            while trees.empty() and encryptor.prepared < min(rows, AHEAD_ROWS):
+                with span("prepare randomness"):
+                    encryptor.prepare(AHEAD_STEP)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield trees.put
+    finally:
+        trees.put(None)
+        thread.join()

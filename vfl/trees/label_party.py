@@ -21,7 +21,7 @@ from vfl.psi.alignment import Alignment
 from vfl.table import LabelTable
 from vfl.trees.bitmap import to_bitmap
 from vfl.trees.columns import Gradients, LocalColumns
-from vfl.trees.encryption import EncryptedGradients
+from vfl.trees.encryption import EncryptedGradients, randomness_ahead
 from vfl.trees.grower import Grower
 from vfl.trees.importance import mean_gains
 from vfl.trees.order import common_order
@@ -161,17 +161,20 @@ class _Training:
         margin = np.full(len(self._fit), self._loss.margin(self._base_score), dtype=np.float32)
         trees: list[Tree] = []
         enough = False
-        while len(trees) < params.n_estimators and not enough:
-            gradients = self._gradients(margin)
-            order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
-            encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
-            for remote in self._remotes:
-                remote.next_tree(len(trees), encrypted)
-            grown = grower.grow(gradients)
-            trees.append(grown.tree)
-            margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
-            enough = stopping.take(self._loss.transform(margin[self._watch]))
-            on_progress(len(trees), params.n_estimators, stopping.latest())
+        with randomness_ahead(self._encryptor, int(np.count_nonzero(self._takers))) as ahead:
+            while len(trees) < params.n_estimators and not enough:
+                gradients = self._gradients(margin)
+                order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
+                encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
+                for remote in self._remotes:
+                    remote.next_tree(len(trees), encrypted)
+                if len(trees) + 1 < params.n_estimators:
+                    ahead(encrypted)
+                grown = grower.grow(gradients)
+                trees.append(grown.tree)
+                margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
+                enough = stopping.take(self._loss.transform(margin[self._watch]))
+                on_progress(len(trees), params.n_estimators, stopping.latest())
         return self._close(trees, own, cuts, stopping)
 
     def _first_score(self) -> float:

@@ -63,6 +63,18 @@ def test_every_ciphertext_has_fresh_randomness(short_key, profile):
 
 
 @PROFILES
+def test_prepared_randomness_is_used_once(short_key, profile):
+    """Randomness made ahead decrypts alike, repeats no ciphertext, and is used up by as many rows."""
+    encryptor, plain = Encryptor(short_key, profile), np.full((100, 1), 7, dtype=np.uint64)
+    encryptor.prepare(150)
+    assert encryptor.prepared == 150
+    ciphertexts = np.concatenate([encryptor.encrypt(plain), encryptor.encrypt(plain)])
+    assert encryptor.prepared == 0
+    assert len(np.unique(ciphertexts, axis=0)) == 200
+    assert set(to_ints(Decryptor(short_key).decrypt(ciphertexts), signed=True)) == {7}
+
+
+@PROFILES
 def test_randomness_is_an_nth_residue(short_key, profile):
     """A ciphertext of zero is an n-th residue of order dividing phi(n), as Paillier's are."""
     n, phi = short_key.public_key.n, (short_key.p - 1) * (short_key.q - 1)

@@ -1,5 +1,7 @@
 """Ciphertexts of a tree: each row encrypted once for all who take it, and let go when all have."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from vfl.crypto.packing import GradientPacking
 from vfl.crypto.paillier import Decryptor, Encryptor, unsafe_generate
 from vfl.trees.columns import Gradients
-from vfl.trees.encryption import CHUNK_ROWS, EncryptedGradients
+from vfl.trees.encryption import AHEAD_STEP, CHUNK_ROWS, EncryptedGradients, randomness_ahead
 
 KEY = unsafe_generate(256)
 ROWS = 3 * CHUNK_ROWS + 17
@@ -95,3 +97,30 @@ def test_rows_outside_the_asked_chunks_are_not_encrypted():
     encryptor, encrypted = encrypted_for(np.arange(ROWS))
     encrypted.of(np.arange(2 * CHUNK_ROWS, 2 * CHUNK_ROWS + 10))
     assert encryptor.rows == CHUNK_ROWS
+
+
+def test_randomness_is_made_ahead_once_a_tree_is_encrypted():
+    """Nothing is made ahead while rows of the tree are still to be encrypted, and then no more than asked."""
+    rows = np.arange(ROWS)
+    encryptor, encrypted = encrypted_for(rows)
+    with randomness_ahead(encryptor, 1_000) as ahead:
+        ahead(encrypted)
+        encrypted.of(rows[: 3 * CHUNK_ROWS])
+        time.sleep(0.05)
+        assert encryptor.prepared == 0
+        encrypted.of(rows[3 * CHUNK_ROWS :])
+        for _ in range(500):
+            if encryptor.prepared >= 1_000:
+                break
+            time.sleep(0.01)
+    assert 1_000 <= encryptor.prepared < 1_000 + AHEAD_STEP
+
+
+def test_what_runs_ahead_ends_with_the_training():
+    """Leaving training stops the thread, also where a tree was never encrypted to its end."""
+    encryptor, encrypted = encrypted_for(np.arange(ROWS))
+    before = threading.active_count()
+    with randomness_ahead(encryptor, ROWS) as ahead:
+        ahead(encrypted)
+    assert threading.active_count() == before
+    assert encryptor.prepared == 0

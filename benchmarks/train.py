@@ -30,6 +30,7 @@ from vfl.params import TreeParams
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 W1_TRAINING_ROWS = 24_000
 SETTINGS = TreeParams(max_depth=5, learning_rate=0.3, reg_lambda=1.0, max_bin=32)
+FILES = {"w1": ("w1_bank.parquet", "w1_partner.parquet"), "w2": ()}
 TREES = {"w1": 10, "w2": 3}
 
 
@@ -42,9 +43,9 @@ class Workload(NamedTuple):
 
 
 def w1(data: Path) -> Workload:
-    """Read W1; raises FileNotFoundError."""
-    bank = pd.read_parquet(data / "w1_bank.parquet").sort_values("id")
-    partner = pd.read_parquet(data / "w1_partner.parquet")
+    """Read W1."""
+    bank, partner = (pd.read_parquet(data / name) for name in FILES["w1"])
+    bank = bank.sort_values("id")
     for table in (bank, partner):
         table["id"] = table["id"].astype("int64").astype(str)
     return Workload(bank[:W1_TRAINING_ROWS], bank[W1_TRAINING_ROWS:], partner)
@@ -62,11 +63,7 @@ def w2(_: Path) -> Workload:
 
 
 def measure(name: str, data: Path, directory: Path, trees: int) -> dict[str, Any]:
-    """Train a workload once in a new directory and return the measured facts.
-
-    Raises:
-        FileNotFoundError: the data is not in ``data``.
-    """
+    """Train a workload once in a new directory and return the measured facts."""
     workload = {"w1": w1, "w2": w2}[name](data)
     for file, table in workload._asdict().items():
         table.to_parquet(directory / f"{file}.parquet", index=False)
@@ -128,11 +125,11 @@ def _say(text: str) -> None:
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the facts there.")
 def main(workload: str, trees: int | None, data: Path, file: Path | None) -> None:
     """Measure training over HTTPS with a label party and a feature party on this machine."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="vfl-") as directory:
-            facts = measure(workload, data, Path(directory), trees or TREES[workload])
-    except FileNotFoundError as error:
-        raise click.UsageError(f"{error.filename} is not there; say where the data is with --data") from None
+    absent = [str(data / name) for name in FILES[workload] if not (data / name).exists()]
+    if absent:
+        raise click.UsageError(f"no {', no '.join(absent)}; say where the data is with --data")
+    with tempfile.TemporaryDirectory(prefix="vfl-") as directory:
+        facts = measure(workload, data, Path(directory), trees or TREES[workload])
     for key, value in facts.items():
         click.echo(f"{key:18} {value}")
     if file is not None:

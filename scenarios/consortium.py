@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import click
+
 import parties
 from parties.files import write_private
-from vfl.errors import ConfigError, VflError
 
 START_SECONDS = 60
 STOP_SECONDS = 40
@@ -37,10 +39,8 @@ WATCH_SECONDS = 0.05
 PASSWORD_FILE = "state/password"  # noqa: S105  # the name of a file
 
 
-class CommandFailed(VflError):
-    """A command of an institution ended with an error, which it has said itself."""
-
-    code = "command"
+class CommandFailed(click.ClickException):
+    """A command or server of an institution ended otherwise than it should; it has said why itself."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ class Consortium:
             CommandFailed: a server did not come up.
         """
         with ExitStack() as stack:
+            stack.enter_context(_leaving_on_sigterm())
             names = [part.name for part in self.features]
             servers = {name: stack.enter_context(_server(self.path(name))) for name in names}
             for name, server in servers.items():
@@ -203,14 +204,27 @@ def working_directory(out: Path | None, stack: ExitStack) -> Path:
     """Return the new directory ``out``, or without one a temporary directory until the stack is left.
 
     Raises:
-        ConfigError: there is something in ``out`` already.
+        UsageError: there is something in ``out`` already.
     """
     if out is None:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vfl-")))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already and is not empty; choose a new directory")
+        raise click.UsageError(f"{out} is there already and is not empty; choose a new directory")
     out.mkdir(parents=True, exist_ok=True)
     return out.resolve()
+
+
+@contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the program, as Ctrl-C does, so that no server outlives it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

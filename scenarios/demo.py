@@ -10,7 +10,7 @@ import click
 from data_generators.columns import KEY, LABEL
 from data_generators.fraud import generate
 from scenarios.consortium import Consortium, Institution, working_directory
-from scenarios.story import MODEL, Story
+from scenarios.story import CURVES, MODEL, Story
 from vfl.params import TreeParams
 
 FRAUD_RATE = 0.05
@@ -63,6 +63,7 @@ def _next_commands(directory: Path, consortium: Consortium) -> str:
     names = [part.name for part in consortium.features]
     return "\n".join(
         [
+            f"\nROC curves: {directory / CURVES}",
             "\nGo on with the same institutions:\n",
             f"  cd {directory}",
             *(f"  vfl party serve {name} &" for name in names),

@@ -15,6 +15,7 @@ import pandas as pd
 
 from scenarios import pooled
 from scenarios.consortium import Consortium
+from scenarios.curves import roc_svg
 from scenarios.report import Quality, Report, Traffic, explain, quality
 from vfl.params import TreeParams
 
@@ -23,7 +24,10 @@ MODEL = "first"
 
 SCORES = "scores.csv"
 EXPORTED = "model.json"
-"""Files beside the party directories: scores of the test file, and the merged model."""
+CURVES = "roc.svg"
+"""Files beside the party directories: scores of the test file, the merged model, and a picture."""
+
+INDENT = 9
 
 Say = Callable[[str], None]
 
@@ -63,8 +67,8 @@ class Story:
         with consortium.serving():
             with self.phase("align", "the parties find common customers, without showing the others"):
                 aligned = self._command("align", label, "--mode", "left")
-            for partner, known in aligned["common"].items():
-                self.say(f"      {partner} knows {known:,} of {aligned['rows']:,} customers")
+                for partner, known in aligned["common"].items():
+                    self._say(f"{partner} knows {known:,} of {aligned['rows']:,} customers")
             with self.phase("train", f"{self.params.n_estimators} trees on encrypted gradients"):
                 trained = self._command("train", label, "--model", MODEL, *options(self.params))
             with self.phase("score", "customers that were never trained on, by the same path"):
@@ -92,14 +96,17 @@ class Story:
     @contextmanager
     def phase(self, name: str, what: str) -> Iterator[None]:
         """Say what begins, and how long it took."""
-        self.say(f"{name:8}{what}")
+        self.say(f"{name:{INDENT}}{what}")
         started = time.monotonic()
         yield
         self.phases[name] = round(time.monotonic() - started, 2)
-        self.say(f"{'':8}{self.phases[name]:.1f} s")
+        self._say(f"took {self.phases[name]:.1f} s")
+
+    def _say(self, text: str) -> None:
+        self.say(" " * INDENT + text)
 
     def _command(self, *arguments: str) -> dict[str, Any]:
-        self.say(f"{'':8}$ vfl {shlex.join(arguments)}")
+        self._say(f"$ vfl {shlex.join(arguments)}")
         result: dict[str, Any] = json.loads(self.consortium.run(*arguments, "--json"))
         return result
 
@@ -113,6 +120,7 @@ class Story:
             "together": pd.read_csv(home / SCORES)["score"].to_numpy("float32"),
             "pooled": pooled.predict(judge, test.columns),
         }
+        (home / CURVES).write_text(roc_svg(test.labels, scores, self.title))
         differences = pooled.differences(home / EXPORTED, judge)
         measured = {name: quality(test.labels, of) for name, of in scores.items()}
         shared = {name: quality(test.labels[test.known], of[test.known]) for name, of in scores.items()}

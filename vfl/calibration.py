@@ -66,7 +66,7 @@ def shared_sums(columns: Columns, max_bin: int, depth: int, sampled: float = 1.0
     """
     cuts = cut_points(columns, max_bin)
     bins, n_bins = bin_columns(columns, cuts), cuts.n_bins
-    counting = _Counting()
+    counting = Counting()
     sums = BinSums(cast(Modulus, counting), plan(bins, n_bins, np.arange(len(n_bins))))
     rng, total = np.random.default_rng(0), 0.0
     for level in levels(depth):
@@ -77,7 +77,7 @@ def shared_sums(columns: Columns, max_bin: int, depth: int, sampled: float = 1.0
     return int(n_bins.sum()), float(total)
 
 
-class _Counting:
+class Counting:
     """Stands where arithmetic modulo n^2 does, and counts the multiplications that it is asked for."""
 
     multiplications = 0

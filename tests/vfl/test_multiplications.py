@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vfl.calibration import _Counting
+from vfl.calibration import Counting
 from vfl.crypto.paillier import Encryptor
 from vfl.multiplications import (
     FIXED_BASE_WINDOW,
@@ -43,7 +43,7 @@ def test_packing_spends_a_squaring_on_every_bit():
 def test_independent_columns_share_as_counted(rows, columns):
     """The formula for independent columns is what a plan on such columns takes."""
     bins = np.asfortranarray(np.random.default_rng(0).integers(0, 32, (rows, columns)).astype(np.uint8))
-    counting, node = _Counting(), np.arange(rows)
+    counting, node = Counting(), np.arange(rows)
     sums = BinSums(counting, plan(bins, np.full(columns, 32), np.arange(columns)))
     sums.of(np.zeros((rows, 1), np.uint64), node, node)
     assert independent_sums(rows, columns, 32, rows) == pytest.approx(counting.multiplications, rel=0.1)

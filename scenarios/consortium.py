@@ -7,40 +7,31 @@ loopback interface; nothing is taken from a shorter path.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import select
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import click
 
-import parties
 from parties.files import write_private
-
-START_SECONDS = 60
-STOP_SECONDS = 40
-"""How long a server may take to listen, and to finish its work when asked to stop."""
-
-WATCH_SECONDS = 0.05
-"""How often the peak memory of a running command is read: it is gone when the process is."""
+from scenarios.processes import (
+    WATCH_SECONDS,
+    CommandFailed,
+    free_port,
+    leaving_on_sigterm,
+    peak_mb,
+    serve,
+    start,
+    stop,
+    wait_until_ready,
+)
 
 PASSWORD_FILE = "state/password"  # noqa: S105  # the name of a file
-
-
-class CommandFailed(click.ClickException):
-    """A command or server of an institution ended otherwise than it should; it has said why itself."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +102,14 @@ class Consortium:
             CommandFailed: it ended otherwise.
         """
         with tempfile.TemporaryFile("w+") as output:
-            process = _start(self.directory, arguments, output)
+            process = start(self.directory, arguments, output)
             peak = 0.0
             try:
                 while process.poll() is None:
-                    peak = max(peak, _peak_mb(process.pid))
+                    peak = max(peak, peak_mb(process.pid))
                     time.sleep(WATCH_SECONDS)
             finally:
-                _stop(process)
+                stop(process)
             self._remember(of or self.label.name, peak)
             if process.returncode != status:
                 raise CommandFailed(f"`vfl {' '.join(arguments)}` failed (exit status {process.returncode})")
@@ -158,16 +149,16 @@ class Consortium:
             CommandFailed: a server did not come up.
         """
         with ExitStack() as stack:
-            stack.enter_context(_leaving_on_sigterm())
+            stack.enter_context(leaving_on_sigterm())
             names = [part.name for part in self.features]
-            servers = {name: stack.enter_context(_server(self.path(name))) for name in names}
-            for name, server in servers.items():
-                _wait_until_ready(name, server)
+            servers = {name: stack.enter_context(serve(self.path(name))) for name in names}
+            for name, process in servers.items():
+                wait_until_ready(name, process)
             try:
                 yield
             finally:
-                for name, server in servers.items():
-                    self._remember(name, _peak_mb(server.pid))
+                for name, process in servers.items():
+                    self._remember(name, peak_mb(process.pid))
 
     def traffic(self) -> dict[str, dict[str, int]]:
         """Return by feature party the bytes that the label party's ledger says it sent and received."""
@@ -182,7 +173,7 @@ class Consortium:
         """Make a party directory; return what its peers need to know."""
         options = ["--name", part.name, "--role", part.role, "--data", str(part.data)]
         options += ["--key", f"customer_id={part.key}", "--recipe", f"customer_id: {part.recipe}"]
-        options += ["--label", part.label] if part.label else ["--port", str(_free_port())]
+        options += ["--label", part.label] if part.label else ["--port", str(free_port())]
         options += ["--dev-ca", "authority", "--json"]
         facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
         return facts
@@ -212,91 +203,3 @@ def working_directory(out: Path | None, stack: ExitStack) -> Path:
         raise click.UsageError(f"{out} is there already and is not empty; choose a new directory")
     out.mkdir(parents=True, exist_ok=True)
     return out.resolve()
-
-
-@contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the program, as Ctrl-C does, so that no server outlives it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _server(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """A feature party's server that has said where it listens; its log is ``server.log``."""
-    log = directory / "server.log"
-    with log.open("a") as said:
-        process = _start(directory.parent, ("party", "serve", directory.name), subprocess.PIPE, said)
-    try:
-        yield process
-    finally:
-        ended = process.poll()
-        _stop(process)
-        _lines(process).close()
-        if ended is not None:
-            raise CommandFailed(f"the server of {directory.name} ended by itself (status {ended}); see {log}")
-
-
-def _wait_until_ready(name: str, process: subprocess.Popen[str]) -> None:
-    """Wait for the line in which a server says where it listens."""
-    ready, _, _ = select.select([_lines(process)], [], [], START_SECONDS)
-    if not ready or "https://" not in _lines(process).readline():
-        raise CommandFailed(f"the server of {name} did not start; its server.log says why")
-
-
-def _lines(server: subprocess.Popen[str]) -> IO[str]:
-    assert server.stdout is not None  # noqa: S101  # a pipe was asked for
-    return server.stdout
-
-
-def _start(
-    directory: Path, arguments: Sequence[str], output: IO[str] | int, errors: IO[str] | None = None
-) -> subprocess.Popen[str]:
-    """Start ``vfl`` in a directory, with these packages wherever they were imported from."""
-    home = str(Path(parties.__file__).resolve().parents[1])
-    search = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-    environment = os.environ | {"PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-    command = [sys.executable, "-m", "parties", *arguments]
-    return subprocess.Popen(
-        command,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=errors,
-        text=True,
-    )
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End a process if it still runs: ask first, and insist when it takes too long."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _peak_mb(pid: int) -> float:
-    """Peak resident memory of a running process in MiB; 0 where the system does not tell."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    peak = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(peak[0]) / 1024 if peak else 0.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -15,7 +15,8 @@ import click
 import pytest
 
 from parties import config as configuration
-from scenarios.consortium import CommandFailed, Consortium, Institution, working_directory
+from scenarios.consortium import Consortium, Institution, working_directory
+from scenarios.processes import CommandFailed
 
 
 def is_listening(consortium: Consortium) -> bool:

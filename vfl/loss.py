@@ -77,7 +77,9 @@ class Logistic:
 
     def transform(self, margin: Float32) -> Float32:
         exponent = np.minimum(-margin, LARGEST_EXPONENT)
-        return np.float32(1) / (np.exp(exponent, dtype=np.float64).astype(np.float32) + np.float32(1))
+        odds: Float32 = np.exp(exponent, dtype=np.float64).astype(np.float32)
+        p: Float32 = np.float32(1) / (odds + np.float32(1))
+        return p
 
     def bounds(self, label: Float32, base_score: float) -> tuple[float, float]:
         return 1.0, 0.25

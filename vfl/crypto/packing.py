@@ -52,7 +52,7 @@ class FixedPoint:
         Raises:
             ParameterError: a value is not finite, or its integer would not be exact in float64.
         """
-        scaled = np.rint(np.ldexp(np.asarray(values, dtype=np.float64), self.fraction_bits))
+        scaled: Floats = np.rint(np.ldexp(np.asarray(values, dtype=np.float64), self.fraction_bits))
         if not (np.abs(scaled) <= 2.0**EXACT_BITS).all():
             raise ParameterError("a value is not finite or too large for its fixed point")
         return scaled.astype(np.int64)

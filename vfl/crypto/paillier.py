@@ -263,7 +263,7 @@ class Decryptor:
 def _subtract(a: Limbs, b: Limbs) -> Limbs:
     """``a - b`` row by row, two's complement."""
     difference = np.empty(a.shape, dtype=np.uint64)
-    borrow = np.zeros(len(a), dtype=np.uint64)
+    borrow: Limbs = np.zeros(len(a), dtype=np.uint64)
     for limb in range(a.shape[1]):
         partial = a[:, limb] - b[:, limb]
         difference[:, limb] = partial - borrow

@@ -85,7 +85,7 @@ def _directions(
     opened = session.ask(m.OpenScoring(model_id, alignment.id, alignment.fingerprint), m.ScoringOpened)
     if opened.rows != rows or opened.splits < needed:
         raise NotAligned(f"{session.peer} holds another alignment or another share of this model")
-    parts = [np.zeros((0, opened.splits), dtype=np.bool_)]
+    parts: list[Bool] = [np.zeros((0, opened.splits), dtype=np.bool_)]
     for start in range(0, rows, SCORING_ROWS):
         count = min(SCORING_ROWS, rows - start)
         given = session.ask(m.AskDirections(start, count), m.DirectionsGiven)

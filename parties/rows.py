@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -97,3 +98,15 @@ class Source:
             return None
         status = path.stat()
         return status.st_mtime_ns, status.st_size
+
+
+def population(keys: Sequence[str]) -> str:
+    """Return a digest of a set of canonical keys, the same whatever their order."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+def drawn(keys: Sequence[str], fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Return which customers are kept out for validation: the same ones whatever the order of rows."""
+    limit = int(fraction * 2**64)
+    digests = (hashlib.sha256(f"{seed}:{key}".encode()).digest() for key in keys)
+    return np.array([int.from_bytes(digest[:8], "little") < limit for digest in digests], dtype=np.bool_)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from vfl.crypto.paillier import STATISTICAL_BITS, Profile, Rerandomizer
+from vfl.crypto.paillier import Profile
+from vfl.crypto.randomness import STATISTICAL_BITS, Rerandomizer
 from vfl.trees.sums import LEAST_SAVING, PLANNED_SHARE, PLANNING_ROWS
 
 FIXED_BASE_WINDOW = 8

@@ -1,4 +1,4 @@
-"""Paillier over batches: encryption by the key's owner, decryption, re-randomisation.
+"""Paillier over batches: encryption and decryption by the key's owner.
 
 Plaintexts are signed integers as two's complement rows of ``uint64`` limbs, ciphertexts are rows of
 ``PublicKey.limbs`` words, both little-endian. A ciphertext of m is ``(1 + m n) * r mod n^2`` with r a
@@ -13,7 +13,6 @@ are, and the pure Python reference kernel is not constant-time at all.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from typing import Literal
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from vfl.crypto.kernel import FixedBase, Limbs, Modulus, combine, divide_exact, from_ints, to_bytes, to_ints
 from vfl.crypto.keys import MAX_BITS, PrivateKey, PublicKey, generate, unsafe_generate
+from vfl.crypto.randomness import STATISTICAL_BITS, random_rows, random_unit
 from vfl.errors import BadCiphertext, ParameterError
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "PrivateKey",
     "Profile",
     "PublicKey",
-    "Rerandomizer",
     "check_ciphertexts",
     "generate",
     "unsafe_generate",
@@ -40,9 +39,6 @@ Profile = Literal["short", "full"]
 
 # Rows encrypted at a time: bounds temporary memory to a few ciphertexts' worth of 16 MiB.
 CHUNK_ROWS = 8192
-
-# Extra exponent bits that bring g^a within 2^-64 of uniform over the group that g generates.
-STATISTICAL_BITS = 64
 
 
 def check_ciphertexts(public_key: PublicKey, ciphertexts: Limbs) -> Limbs:
@@ -69,21 +65,6 @@ def check_ciphertexts(public_key: PublicKey, ciphertexts: Limbs) -> Limbs:
     if gmpy2.gcd(product, public_key.n) != 1:
         raise BadCiphertext("a ciphertext is not coprime with n")
     return residues
-
-
-def _random_rows(n: int, bits: int) -> Limbs:
-    """``n`` uniform exponents of ``bits`` bits from the operating system's generator."""
-    words = -(-bits // 64)
-    rows = np.frombuffer(bytearray(secrets.token_bytes(8 * words * n)), dtype="<u8").reshape(n, words)
-    rows[:, -1] >>= np.uint64(64 * words - bits)
-    return rows.astype(np.uint64, copy=False)
-
-
-def _random_unit(n: int) -> int:
-    while True:
-        x = secrets.randbelow(n)
-        if gmpy2.gcd(x, n) == 1:
-            return x
 
 
 class _Half:
@@ -128,12 +109,12 @@ class Encryptor:
         p, q, n = private_key.p, private_key.q, self.public_key.n
         self._halves = (_Half(p, q), _Half(q, p))
         if profile == "full":
-            base = _random_unit(n)
+            base = random_unit(n)
             bits = tuple(prime.bit_length() + STATISTICAL_BITS for prime in (p, q))
         elif profile == "short":
             if not p % 4 == q % 4 == 3:
                 raise ParameterError('this key\'s primes are not 3 mod 4: use profile "full" or a new key')
-            base = -pow(_random_unit(n), 2, n) % n
+            base = -pow(random_unit(n), 2, n) % n
             bits = (512, 512) if self.public_key.bits >= MAX_BITS else (448, 448)
         else:
             raise ParameterError('profile is "short" or "full"')
@@ -198,11 +179,11 @@ class Encryptor:
 
     def _noise(self, rows: int) -> Limbs:
         """Fresh random n-th residues mod n^2, plain."""
-        exponents = _random_rows(rows, self._exponent_bits[0])
+        exponents = random_rows(rows, self._exponent_bits[0])
         (p_half, q_half), (p_powers, q_powers) = self._halves, self._powers
         a = p_half.lifted(p_powers.power(exponents))
         if self.profile == "full":
-            exponents = _random_rows(rows, self._exponent_bits[1])
+            exponents = random_rows(rows, self._exponent_bits[1])
         b = q_half.lifted(q_powers.power(exponents))
         return combine(a, p_half.other_square, b, q_half.other_square, to_bytes(self.public_key.n**2))
 
@@ -269,42 +250,3 @@ def _subtract(a: Limbs, b: Limbs) -> Limbs:
         difference[:, limb] = partial - borrow
         borrow = ((a[:, limb] < b[:, limb]) | (partial < borrow)).astype(np.uint64)
     return difference
-
-
-class Rerandomizer:
-    """Fresh randomness for ciphertexts that a party computed without the private key.
-
-    The label party drew the randomness of every row, so from a bare product of row ciphertexts it could
-    test which rows a sum covers. Multiplying by a fresh random n-th residue removes that. The residue is
-    made of secrets drawn here once (nobody else's base is trusted): ``base^a`` times the product of a
-    random subset of 128 others, all of the form r^n, with a and the subset fresh in each ciphertext.
-
-    The label party knows p and q, so nothing that rests on factoring protects against it; with short
-    exponents the protection would be a discrete logarithm modulo 1024-bit primes. Here it is statistical:
-    a is 64 bits longer than n, so base^a is within 2^-64 of uniform over the group of the base, and the
-    subset spreads that over its cosets (leftover hash lemma), of which there are at least two, since
-    n-th residues form no cyclic group, and hardly ever more than 2^16: together within 2^-55 of a
-    uniform n-th residue, whatever the label party can compute. The sums themselves it learns, as meant.
-    """
-
-    WINDOW = 6  # bits: 352 multiplications a ciphertext, and a table of 12 MB at 2048 bits
-    COSET_BASES = 128
-
-    def __init__(self, public_key: PublicKey) -> None:
-        n = public_key.n
-        self._modulus = public_key.modulus
-        self._bits = public_key.bits + STATISTICAL_BITS
-        units = from_ints([_random_unit(n) for _ in range(1 + self.COSET_BASES)], public_key.limbs)
-        bases = self._modulus.power(self._modulus.to_residues(units), to_bytes(n))
-        self._coset_bases = bases[1:]
-        (base,) = to_ints(self._modulus.from_residues(bases[:1]))
-        self._powers = FixedBase(self._modulus, to_bytes(base), self._bits, self.WINDOW)
-
-    def rerandomize(self, residues: Limbs) -> Limbs:
-        """Residues of ciphertexts to residues of ciphertexts of the same plaintexts, ``[n, limbs]``."""
-        count = len(residues)
-        noise = self._powers.power(_random_rows(count, self._bits))
-        subsets = np.unpackbits(_random_rows(count, self.COSET_BASES).view(np.uint8), axis=1)
-        groups, rows = np.nonzero(subsets)
-        cosets = self._modulus.sum_by_group(self._coset_bases, rows, groups.astype(np.int32), count)
-        return self._modulus.multiply(self._modulus.multiply(residues, noise), cosets)

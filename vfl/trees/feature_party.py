@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from vfl.binning import bin_columns, cut_points
 from vfl.crypto.packing import GradientPacking
-from vfl.crypto.paillier import PublicKey, Rerandomizer, check_ciphertexts
+from vfl.crypto.paillier import PublicKey, check_ciphertexts
+from vfl.crypto.randomness import Rerandomizer
 from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence, ParameterError
 from vfl.model import FeatureShare, SplitTable
 from vfl.store import FeatureStore, open_rows

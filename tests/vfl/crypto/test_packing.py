@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from vfl.crypto.kernel import from_ints, to_ints
 from vfl.crypto.packing import FixedPoint, GradientPacking
-from vfl.crypto.paillier import Decryptor, Encryptor, Rerandomizer, check_ciphertexts
+from vfl.crypto.paillier import Decryptor, Encryptor, check_ciphertexts
+from vfl.crypto.randomness import Rerandomizer
 from vfl.errors import OutOfRange, ParameterError
 
 PACKING = GradientPacking(fraction_bits=20, n_rows=1000, max_abs_g=1.0, max_h=0.25)

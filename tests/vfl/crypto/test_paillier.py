@@ -1,4 +1,4 @@
-"""Keys, encryption, decryption, re-randomisation and the checks on foreign ciphertexts."""
+"""Keys, encryption, decryption and the checks on foreign ciphertexts."""
 
 import gmpy2
 import numpy as np
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vfl.crypto import paillier
 from vfl.crypto.kernel import from_ints, to_ints
-from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, PublicKey, Rerandomizer, check_ciphertexts
+from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, PublicKey, check_ciphertexts
 from vfl.errors import BadCiphertext, OutOfRange, ParameterError
 
 PROFILES = pytest.mark.parametrize("profile", ["short", "full"])
@@ -95,29 +95,6 @@ def test_plaintexts_too_wide_are_refused(short_key):
     """A plaintext as wide as n could wrap around, so it raises."""
     with pytest.raises(ParameterError, match="words wide"):
         Encryptor(short_key).encrypt(np.zeros((1, short_key.public_key.plain_limbs), dtype=np.uint64))
-
-
-def test_rerandomised_ciphertexts_keep_their_plaintext(private_key):
-    """Same sums, other ciphertexts, also of the trivial ciphertext 1 that an empty bin has."""
-    modulus = private_key.public_key.modulus
-    plain = from_ints([5, -7, 0], 1, signed=True)
-    residues = check_ciphertexts(private_key.public_key, Encryptor(private_key).encrypt(plain))
-    residues = np.concatenate([residues, modulus.to_residues(from_ints([1, 1], 64))])
-    fresh = modulus.from_residues(Rerandomizer(private_key.public_key).rerandomize(residues))
-    assert to_ints(Decryptor(private_key).decrypt(fresh), signed=True) == [5, -7, 0, 0, 0]
-    assert len(np.unique(np.concatenate([fresh, modulus.from_residues(residues)]), axis=0)) == 9
-
-
-def test_rerandomisation_leaves_no_coset(short_key):
-    """Who knows p and q sees every pair of quadratic characters, which no powers of one base could show."""
-    n, modulus = short_key.public_key.n, short_key.public_key.modulus
-    ones = modulus.to_residues(from_ints([1] * 200, modulus.limbs))
-    noise = to_ints(modulus.from_residues(Rerandomizer(short_key.public_key).rerandomize(ones)))
-    assert {(gmpy2.legendre(r, short_key.p), gmpy2.legendre(r, short_key.q)) for r in noise} == {
-        (a, b) for a in (-1, 1) for b in (-1, 1)
-    }
-    phi = (short_key.p - 1) * (short_key.q - 1)
-    assert all(pow(r, phi, n**2) == 1 for r in noise)
 
 
 def test_foreign_ciphertexts_are_checked(short_key):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import operator
+import statistics
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,8 +55,8 @@ def sizes(names: Iterable[str], most_rows: int) -> list[Size]:
     return [size for size in dict.fromkeys(varied) if size.rows <= most_rows]
 
 
-def measure(size: Size, directory: Path) -> dict[str, Any]:
-    """Train one tree of this size and return what it took."""
+def measure(size: Size, directory: Path, repeats: int) -> dict[str, Any]:
+    """Train one tree of this size several times and return what it took: the median of the times."""
     rng = np.random.default_rng(0)
     ids = pd.Series([f"{row:08d}" for row in range(size.rows)], name="id")
     names = [f"partner{number}" for number in range(1, size.parties)]
@@ -75,13 +76,16 @@ def measure(size: Size, directory: Path) -> dict[str, Any]:
     with consortium.serving():
         consortium.run("align", "bank")
         before = consortium.traffic()
-        said = consortium.run("train", "bank", "--model", "m", *options(params), "--json")
+        said = [
+            consortium.run("train", "bank", "--model", f"m{number}", *options(params), "--json")
+            for number in range(repeats)
+        ]
         after = consortium.traffic()
     moved = [after[name][key] - before[name][key] for name in names for key in after[name]]
     return {
         **size._asdict(),
-        "train_seconds": json.loads(said)["seconds"],
-        "bytes_per_row": sum(moved) / size.rows,
+        "train_seconds": statistics.median(json.loads(each)["seconds"] for each in said),
+        "bytes_per_row": sum(moved) / repeats / size.rows,
         "peak_rss_mb": {name: round(peak) for name, peak in consortium.peak_mb.items()},
     }
 
@@ -113,6 +117,7 @@ def plot(results: list[dict[str, Any]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
         f'font-size="11" text-anchor="middle">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<text x="{width / 2:.0f}" y="24" font-size="13">seconds for one tree</text>',
     ]
     for number, name in enumerate(panels):
         left = gap + number * (side + gap)
@@ -151,14 +156,17 @@ def _short(value: int) -> str:
 @click.command(epilog="Example:\n\n  python -m benchmarks.scaling --vary rows --most-rows 100000")
 @click.option("--vary", multiple=True, type=click.Choice(list(VARIED)), help="What to vary; all by default.")
 @click.option("--most-rows", type=int, default=1_000_000, show_default=True, help="Leave out larger tables.")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Trainings a size.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the measurements there.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw them there.")
-def main(vary: tuple[str, ...], most_rows: int, file: Path | None, svg: Path | None) -> None:
+def main(
+    vary: tuple[str, ...], most_rows: int, repeats: int, file: Path | None, svg: Path | None
+) -> None:
     """Measure one tree over rows, columns, bins, parties and key lengths."""
     results = []
     for size in sizes(vary or VARIED, most_rows):
         with tempfile.TemporaryDirectory(prefix="vfl-") as directory:
-            results.append(measure(size, Path(directory)))
+            results.append(measure(size, Path(directory), repeats))
         click.echo(json.dumps(results[-1]), err=True)
     click.echo(markdown(results))
     if file is not None:

@@ -21,10 +21,10 @@ Limbs = npt.NDArray[np.uint64]
 CHUNK_ROWS = 4096
 """Rows encrypted at a time: 2 MB of ciphertexts at 2048 bits, a few hundredths of a second of work."""
 
-AHEAD_ROWS = 65_536
-"""Most encryptions whose randomness is made ahead: 32 MB at 2048 bits."""
+AHEAD_ROWS = 131_072
+"""Most encryptions whose randomness is made ahead: 64 MB at 2048 bits."""
 
-AHEAD_STEP = 512
+AHEAD_STEP = 1024
 """Encryptions prepared at a time, so that the thread stops within a hundredth of a second."""
 
 
@@ -103,26 +103,27 @@ class EncryptedGradients:
 
 
 @contextmanager
-def randomness_ahead(encryptor: Encryptor, rows: int) -> Iterator[Callable[[EncryptedGradients], None]]:
+def randomness_ahead(encryptor: Encryptor, rows: int) -> Iterator[Callable[[threading.Event], None]]:
     """Make the next tree's randomness while the label party waits for sums of this one.
 
-    Gives a function to call with each tree's gradients. Once all of them are encrypted, a thread prepares
-    up to ``rows`` encryptions more; it stops when the next tree's gradients come, or at the end.
+    Gives a function to call with an event that is set once the label party has nothing to encrypt, such as
+    `EncryptedGradients.complete`. From then on a thread prepares up to ``rows`` encryptions; it stops when
+    the function is called again, or at the end.
     """
-    trees: queue.Queue[EncryptedGradients | None] = queue.Queue()
+    events: queue.Queue[threading.Event | None] = queue.Queue()
 
     def work() -> None:
-        while (tree := trees.get()) is not None:
-            while not tree.complete.wait(0.01) and trees.empty():
+        while (idle := events.get()) is not None:
+            while not idle.wait(0.01) and events.empty():
                 pass
-            while trees.empty() and encryptor.prepared < min(rows, AHEAD_ROWS):
+            while events.empty() and encryptor.prepared < min(rows, AHEAD_ROWS):
                 with span("prepare randomness"):
                     encryptor.prepare(AHEAD_STEP)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        yield trees.put
+        yield events.put
     finally:
-        trees.put(None)
+        events.put(None)
         thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vfl.binning import Cuts, bin_columns, cut_points
+from vfl.binning import bin_columns, cut_points
 from vfl.crypto.packing import FixedPoint, GradientPacking
 from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
 from vfl.errors import DataError
@@ -36,6 +37,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
+Ahead = Callable[[threading.Event], None]
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ def train(
         sessions, alignments, table, params, private_key=private_key, watch=watched, profile=profile
     )
     on_progress(0, params.n_estimators, "opening")
-    job.open(model_id, alignments)
-    return job.grow(on_progress)
+    with randomness_ahead(job.encryptor, job.rows_encrypted) as ahead:
+        job.open(model_id, alignments, ahead)
+        return job.grow(ahead, on_progress)
 
 
 class _Training:
@@ -116,7 +119,7 @@ class _Training:
             raise DataError("there is no row to train on: every row is kept for validation")
         self._base_score = self._first_score()
         self._packing = self._bounds()
-        self._encryptor = Encryptor(private_key, profile)
+        self.encryptor = Encryptor(private_key, profile)
         decryptor, public_key = Decryptor(private_key), private_key.public_key
         self._remotes = [
             RemoteColumns(session, table.rows_of(alignments[peer]), public_key, decryptor, self._packing)
@@ -125,10 +128,11 @@ class _Training:
         known = [remote.known for remote in self._remotes]
         self._order = common_order(len(watch), known, [alignments[peer] for peer in self._peers])
         self._takers = np.bincount(np.concatenate([np.zeros(0, np.int64), *known]), minlength=len(watch))
+        self.rows_encrypted = int(np.count_nonzero(self._fit & (self._takers > 0)))
         self._rng = np.random.default_rng(params.random_state)
 
-    def open(self, model_id: str, alignments: Mapping[str, Alignment]) -> None:
-        """Open the job at every feature party, all at once."""
+    def open(self, model_id: str, alignments: Mapping[str, Alignment], ahead: Ahead) -> None:
+        """Open the job at every feature party, all at once, and bin this party's own columns meanwhile."""
         openings = [
             m.OpenTraining(
                 model=model_id,
@@ -136,7 +140,7 @@ class _Training:
                 fingerprint=alignments[peer].fingerprint,
                 fit_rows=to_bitmap(self._fit[remote.known]),
                 watch_rows=to_bitmap(self._watch[remote.known]),
-                public_key=self._encryptor.public_key.to_bytes(),
+                public_key=self.encryptor.public_key.to_bytes(),
                 fraction_bits=self._packing.fraction_bits,
                 packed_rows=self._packing.n_rows,
                 max_abs_g=self._packing.max_abs_g,
@@ -147,35 +151,40 @@ class _Training:
             )
             for peer, remote in zip(self._peers, self._remotes, strict=True)
         ]
+        nothing_to_encrypt = threading.Event()
+        nothing_to_encrypt.set()
+        ahead(nothing_to_encrypt)
         with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:
-            list(pool.map(RemoteColumns.open, self._remotes, openings))
+            opened = pool.map(RemoteColumns.open, self._remotes, openings)
+            fit_rows = self._order[self._fit[self._order]]
+            self._cuts = cut_points(self._table.columns[fit_rows], self._params.max_bin)
+            bins = bin_columns(self._table.columns, self._cuts)
+            list(opened)
+        self._own = LocalColumns(bins, self._cuts.n_bins)
 
-    def grow(self, on_progress: Progress) -> TrainingResult:
+    def grow(self, ahead: Ahead, on_progress: Progress) -> TrainingResult:
         """Grow every tree, then let the feature parties keep their shares."""
-        params, table = self._params, self._table
-        cuts = cut_points(table.columns[self._order[self._fit[self._order]]], params.max_bin)
-        own = LocalColumns(bin_columns(table.columns, cuts), cuts.n_bins)
+        params, table, own = self._params, self._table, self._own
         grower = Grower([own, *self._remotes], params, self._packing.fraction_bits, self._rng)
         weights = None if table.weights is None else table.weights[self._watch]
         stopping = EarlyStopping(params, table.labels[self._watch], weights)
         margin = np.full(len(self._fit), self._loss.margin(self._base_score), dtype=np.float32)
         trees: list[Tree] = []
         enough = False
-        with randomness_ahead(self._encryptor, int(np.count_nonzero(self._takers))) as ahead:
-            while len(trees) < params.n_estimators and not enough:
-                gradients = self._gradients(margin)
-                order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
-                encrypted = EncryptedGradients(self._encryptor, self._packing, gradients, order, self._takers)
-                for remote in self._remotes:
-                    remote.next_tree(len(trees), encrypted)
-                if len(trees) + 1 < params.n_estimators:
-                    ahead(encrypted)
-                grown = grower.grow(gradients)
-                trees.append(grown.tree)
-                margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
-                enough = stopping.take(self._loss.transform(margin[self._watch]))
-                on_progress(len(trees), params.n_estimators, stopping.latest())
-        return self._close(trees, own, cuts, stopping)
+        while len(trees) < params.n_estimators and not enough:
+            gradients = self._gradients(margin)
+            order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
+            encrypted = EncryptedGradients(self.encryptor, self._packing, gradients, order, self._takers)
+            for remote in self._remotes:
+                remote.next_tree(len(trees), encrypted)
+            last = len(trees) + 1 == params.n_estimators
+            ahead(threading.Event() if last else encrypted.complete)  # there is nothing to make ahead for
+            grown = grower.grow(gradients)
+            trees.append(grown.tree)
+            margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
+            enough = stopping.take(self._loss.transform(margin[self._watch]))
+            on_progress(len(trees), params.n_estimators, stopping.latest())
+        return self._close(trees, stopping)
 
     def _first_score(self) -> float:
         if self._params.base_score is not None:
@@ -203,8 +212,9 @@ class _Training:
         )
 
     def _close(
-        self, trees: list[Tree], own: LocalColumns, cuts: Cuts, stopping: EarlyStopping
+        self, trees: list[Tree], stopping: EarlyStopping
     ) -> TrainingResult:
+        own, cuts = self._own, self._cuts
         kept = trees[: stopping.trees_kept(len(trees))]
         with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:
             list(pool.map(lambda remote: remote.close(len(kept)), self._remotes))

@@ -104,7 +104,7 @@ def test_randomness_is_made_ahead_once_a_tree_is_encrypted():
     rows = np.arange(ROWS)
     encryptor, encrypted = encrypted_for(rows)
     with randomness_ahead(encryptor, 1_000) as ahead:
-        ahead(encrypted)
+        ahead(encrypted.complete)
         encrypted.of(rows[: 3 * CHUNK_ROWS])
         time.sleep(0.05)
         assert encryptor.prepared == 0
@@ -121,6 +121,6 @@ def test_what_runs_ahead_ends_with_the_training():
     encryptor, encrypted = encrypted_for(np.arange(ROWS))
     before = threading.active_count()
     with randomness_ahead(encryptor, ROWS) as ahead:
-        ahead(encrypted)
+        ahead(encrypted.complete)
     assert threading.active_count() == before
     assert encryptor.prepared == 0

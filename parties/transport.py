@@ -39,10 +39,12 @@ class HttpsChannel:
 
     Args:
         config: the party's configuration; ``answer_seconds`` of a peer is how long to wait for it.
+        answer_seconds: how long to wait for any peer instead, where somebody waits for the answer.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, answer_seconds: float | None = None) -> None:
         self._config = config
+        self._answer_seconds = answer_seconds
         self._clients: dict[str, httpx.Client] = {}
         self._traffic: dict[str, Traffic] = {}
         self._spans: dict[str, list[Span]] = {}
@@ -118,7 +120,8 @@ class HttpsChannel:
             limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
         )
         headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "Accept-Encoding": "identity"}
-        timeout = httpx.Timeout(peer.answer_seconds, connect=CONNECT_SECONDS)
+        seconds = self._answer_seconds or peer.answer_seconds
+        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
         return httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
 
 

@@ -32,7 +32,7 @@ class Reason(Struct, frozen=True):
     contribution: float
 
 
-class Scored(Struct, frozen=True, kw_only=True):
+class Scored(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="scored"):
     """A score and how it came about.
 
     Attributes:
@@ -56,7 +56,7 @@ class Scored(Struct, frozen=True, kw_only=True):
     base: float | None = None
 
 
-class Unscored(Struct, frozen=True, kw_only=True):
+class Unscored(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="unscored"):
     """A record without a score.
 
     Attributes:

@@ -16,7 +16,7 @@ import msgspec
 from vfl.errors import StateError
 from vfl.params import TreeParams
 
-VERSION = 1
+VERSION = 2
 LEAF = -1  # owner, split and left child of a leaf
 
 
@@ -94,6 +94,21 @@ class FeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _check_table(self.version, self.columns, self.splits)
 
 
+class PeerColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feature party's columns as the label party knows them.
+
+    Attributes:
+        shown: by column its name, or "" where the party does not show it.
+        split_column: by split of the party, the number of its column.
+    """
+
+    shown: list[str]
+    split_column: list[int]
+
+    def __post_init__(self) -> None:
+        _check(all(0 <= column < len(self.shown) for column in self.split_column), "split on no column")
+
+
 class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The label party's part of a model.
 
@@ -103,6 +118,7 @@ class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         base_score: the prediction before the first tree (a probability for ``binary:logistic``).
         columns: names of the label party's own columns.
         owners: names of the feature parties; a tree's owner k is ``owners[k - 1]``.
+        peers: their columns, in the order of ``owners``.
         splits: the label party's own splits.
         trees: in the order in which they were grown.
         best_iteration: number of the best round where validation rows were watched, else None.
@@ -113,16 +129,20 @@ class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     base_score: float
     columns: list[str]
     owners: list[str]
+    peers: list[PeerColumns]
     splits: SplitTable
     trees: list[Tree]
     best_iteration: int | None = None
 
     def __post_init__(self) -> None:
         _check_table(self.version, self.columns, self.splits)
+        _check(len(self.peers) == len(self.owners), "not as many peers as owners")
         for tree in self.trees:
             _check(max(tree.owner) <= len(self.owners), "tree of an unknown owner")
             own = [split for owner, split in zip(tree.owner, tree.split, strict=True) if owner == 0]
             _check(max(own, default=-1) < len(self.splits), "reference past the split table")
+        for owner, peer in enumerate(self.peers, start=1):
+            _check(len(peer.split_column) == self.splits_of(owner), "another number of splits than columns")
 
     def splits_of(self, owner: int) -> int:
         """How many splits the trees ask of an owner (0 for the label party): its table's least length."""

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vfl.errors import StateError
-from vfl.model import FeatureShare, LabelShare, SplitTable, Tree, feature_share, label_share, to_json
+from vfl.model import (
+    FeatureShare,
+    LabelShare,
+    PeerColumns,
+    SplitTable,
+    Tree,
+    feature_share,
+    label_share,
+    to_json,
+)
 from vfl.params import TreeParams
 
 STUMP = {
@@ -28,6 +37,7 @@ def label(**changed):
         "base_score": 0.5,
         "columns": ["age"],
         "owners": ["telco"],
+        "peers": [PeerColumns(shown=["", "calls"], split_column=[1])],
         "splits": NO_SPLITS,
         "trees": [Tree(**STUMP)],
     }
@@ -75,7 +85,10 @@ def test_a_tree_that_contradicts_itself_is_refused(changed):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"version": 2},
+        {"version": 1},
+        {"peers": []},  # an owner of unknown columns
+        {"peers": [PeerColumns(shown=["", "calls"], split_column=[])]},  # the stump's split is on no column
+        {"peers": [PeerColumns(shown=[""], split_column=[0, 0])]},  # a column of a split that no tree has
         {"owners": []},  # the stump's owner 1 is nobody
         {"trees": [Tree(**STUMP | {"owner": [0, -1, -1]})]},  # a reference into an empty table
         {"splits": SplitTable(feature=[1], threshold=[0.5], default_left=[True])},  # column 1 of one column
@@ -85,6 +98,13 @@ def test_a_share_that_does_not_hold_together_is_refused(changed):
     """Version, owners, references and columns are checked when a share is made or read."""
     with pytest.raises(StateError, match="Damaged"):
         label(**changed)
+
+
+@pytest.mark.parametrize("split_column", [[2], [-1]])
+def test_a_split_on_no_column_is_refused(split_column):
+    """Each split of a feature party is on one of the columns that the label party knows of."""
+    with pytest.raises(StateError, match="Damaged"):
+        PeerColumns(shown=["", "calls"], split_column=split_column)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +140,7 @@ def test_a_feature_partys_share_shows_no_tree_and_no_leaf():
 def test_a_table_can_be_cut_to_the_trees_kept():
     """Dropping later trees leaves the first splits, as many as the kept trees refer to."""
     trees = [Tree(**STUMP), Tree(**STUMP | {"split": [1, -1, -1]})]
-    share = label(trees=trees)
+    share = label(trees=trees, peers=[PeerColumns(shown=[""], split_column=[0, 0])])
     assert (share.splits_of(1), label(trees=trees[:1]).splits_of(1), share.splits_of(0)) == (2, 1, 0)
     table = SplitTable(feature=[0, 1], threshold=[0.5, 1.5], default_left=[True, False])
     assert table.first(1) == SplitTable(feature=[0], threshold=[0.5], default_left=[True])

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from vfl.errors import NotAligned, OutOfRange
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.errors import MalformedMessage, NotAligned, OutOfRange
 from vfl.model import to_json
 from vfl.store import FeatureStore, open_rows
 from vfl.trees.bitmap import to_bitmap
@@ -11,10 +16,19 @@ from vfl.wire import messages as m
 
 
 class ScoringWorker:
-    """Answers one scoring job: which way each asked row goes at every split of this party's share."""
+    """Answers one scoring job: which way each asked row goes at every split of this party's share.
 
-    def __init__(self, store: FeatureStore) -> None:
+    Args:
+        store: this party's alignments, columns and shares.
+        reasons: for the columns of a share, the names under which their contributions may be told; an
+            empty list forbids telling any.
+    """
+
+    def __init__(
+        self, store: FeatureStore, reasons: Callable[[Sequence[str]], list[str]] = lambda columns: []
+    ) -> None:
         self._store = store
+        self._reasons = reasons
 
     def handle(self, request: m.Message) -> m.Message:
         """Return the reply to a request of this job; raises PeerError or LocalError."""
@@ -29,14 +43,11 @@ class ScoringWorker:
         names, self._columns = open_rows(self._store, request.alignment, request.fingerprint)
         if names != self._share.columns:
             raise NotAligned("the columns of this party are not those that the model was trained on")
-        return m.ScoringOpened(len(self._share.splits), len(self._columns))
+        return m.ScoringOpened(len(self._share.splits), len(self._columns), self._reasons(names))
 
     def _directions(self, request: m.AskDirections) -> m.DirectionsGiven:
-        end = request.offset + request.count
-        if end > len(self._columns):
-            raise OutOfRange(f"rows up to {end} were asked of {len(self._columns)}")
-        go_left = split_directions(self._share, self._columns[request.offset : end])
-        return m.DirectionsGiven(to_bitmap(go_left))
+        rows = _positions(request.rows, len(self._columns))
+        return m.DirectionsGiven(to_bitmap(split_directions(self._share, self._columns[rows])))
 
 
 class ShareWorker:
@@ -49,3 +60,13 @@ class ShareWorker:
         """Return the share; raises StateError where there is none."""
         assert isinstance(request, m.AskShare)  # noqa: S101  # the table of states lets nothing else through
         return m.ShareGiven(to_json(self._store.load_share(request.model)))
+
+
+def _positions(rows: bytes, n_rows: int) -> npt.NDArray[np.uint32]:
+    """Return asked positions, of which the message holds few enough; raises PeerError."""
+    if len(rows) % 4:
+        raise MalformedMessage(f"positions must be whole numbers of 4 bytes, and {len(rows)} bytes came")
+    positions = np.frombuffer(rows, dtype="<u4")
+    if len(positions) and positions.max() >= n_rows:
+        raise OutOfRange(f"row {positions.max()} was asked for where the alignment has {n_rows} rows")
+    return positions

@@ -16,7 +16,7 @@ from vfl.crypto.packing import FixedPoint, GradientPacking
 from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
 from vfl.errors import DataError
 from vfl.loss import LOSSES
-from vfl.model import LabelShare, SplitTable, Tree
+from vfl.model import LabelShare, PeerColumns, SplitTable, Tree
 from vfl.params import TreeParams
 from vfl.psi.alignment import Alignment
 from vfl.table import LabelTable
@@ -228,6 +228,10 @@ class _Training:
             base_score=self._base_score,
             columns=list(self._table.names),
             owners=self._peers,
+            peers=[
+                PeerColumns(shown=remote.shown, split_column=_columns_won(remote, owner, kept))
+                for owner, remote in enumerate(self._remotes, start=1)
+            ],
             splits=splits.first(sum(tree.owner.count(0) for tree in kept)),
             trees=kept,
             best_iteration=stopping.best,
@@ -237,3 +241,8 @@ class _Training:
         feature_of = [[split.feature for split in splits] for splits in told]
         return TrainingResult(share, stopping.history, mean_gains(kept, names, feature_of))
 
+
+def _columns_won(remote: RemoteColumns, owner: int, trees: list[Tree]) -> list[int]:
+    """Return the column of each split that a feature party won in these trees, in the order of its splits."""
+    count = sum(tree.owner.count(owner) for tree in trees)
+    return [split.feature for split in remote.splits[:count]]

@@ -7,7 +7,7 @@ margins bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
-BLOCK_ROWS = 4096  # rows walked through the trees at once: their directions stay in the processor's cache
+BLOCK_ROWS = 4096  # rows of a population whose directions are held at once
+BLOCK_CELLS = 2**15  # rows by trees, or by splits, worked on at once: they stay in the processor's cache
 
 
 def split_directions(share: FeatureShare, columns: Columns) -> Bool:
@@ -38,89 +39,159 @@ def split_directions(share: FeatureShare, columns: Columns) -> Bool:
         DataError: not a float32 table, or an infinite value.
         NotAligned: another number of columns than the share has.
     """
-    return _sides(share.splits, len(share.columns), columns).T
+    return _Splits(share.splits, len(share.columns)).directions(columns)
 
 
-def margins(
-    share: LabelShare,
-    columns: Columns,
-    directions: Sequence[Bool] = (),
-    known: Sequence[Integers] = (),
-) -> Float32:
-    """The margins of rows.
+class Predictor:
+    """The label party's share of a model, made ready to score one row or many.
 
-    Args:
-        share: the label party's share.
-        columns: float32 [n, own columns], NaN where missing; own columns may be none.
-        directions: by feature party, bool [rows it knows, its splits] from `split_directions`.
-        known: by feature party, int64 [rows it knows]: which of the n rows each of them is.
-
-    Returns:
-        float32 [n].
-
-    Raises:
-        DataError: not a float32 table, or an infinite value.
-        NotAligned: columns or directions do not fit the share.
+    Scoring has three steps, since contributions start from the first of them: the `sides` of rows at all
+    splits, the `margins` of sides, the `scores` of margins. `predict` takes them all, block by block.
     """
-    _check_directions(share, directions, known)
-    walks = _walks(share)
-    margin = np.full(len(columns), LOSSES[share.params.objective].margin(share.base_score), dtype=np.float32)
-    position = [_positions(len(columns), rows) for rows in known]
-    defaults = [_defaults(share, owner) for owner in range(1, len(share.owners) + 1)]
-    for start in range(0, len(columns), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
-        own = _sides(share.splits, len(share.columns), columns[block])
-        sides = [np.ones((1, own.shape[1]), dtype=np.bool_), own]  # the first row is the leaves'
-        for told, at, default in zip(directions, position, defaults, strict=True):
-            sides.append(_known_or_default(told, at[block], default))
-        together = np.concatenate(sides)
-        for walk in walks:
-            margin[block] += walk.leaves(together)
-    return margin
+
+    def __init__(self, share: LabelShare) -> None:
+        self._owners = share.owners
+        self._own = _Splits(share.splits, len(share.columns))
+        self._defaults = [_defaults(share, owner) for owner in range(1, len(share.owners) + 1)]
+        counts = [1, len(share.splits), *map(len, self._defaults)]
+        self._first_split = np.cumsum([0, *counts])
+        self._forest = _Forest(share.trees, self._first_split[1:-1])
+        self._loss = LOSSES[share.params.objective]
+        self._base_margin = self._loss.margin(share.base_score)
+
+    def sides(self, columns: Columns, directions: Sequence[Bool | None], known: Sequence[Integers]) -> Bool:
+        """On which side of every split rows lie.
+
+        Args:
+            columns: float32 [n, own columns], NaN where missing; own columns may be none.
+            directions: by feature party, bool [rows it knows, its splits] from `split_directions`; None for
+                a party that did not answer, as if it knew no row.
+            known: by feature party, int64 [rows it knows]: which of the n rows each of them is.
+
+        Returns:
+            bool [splits of all owners + 1, n], True for left: first a line of True, where leaves point to,
+            then the label party's splits, then each feature party's. Rows that a party does not know go its
+            splits' default directions.
+
+        Raises:
+            DataError: not a float32 table, or an infinite value.
+            NotAligned: columns or directions do not fit the share.
+        """
+        if len(directions) != len(self._owners) or len(known) != len(self._owners):
+            raise NotAligned(f"The model needs directions from {len(self._owners)} feature parties")
+        sides = np.empty((self._first_split[-1], len(columns)), dtype=np.bool_)
+        sides[0] = True
+        sides[1 : self._first_split[2]] = self._own.directions(columns).T
+        starts = self._first_split[2:-1]
+        parties = zip(self._owners, starts, self._defaults, directions, known, strict=True)
+        for name, start, default, told, rows in parties:
+            block = sides[start : start + len(default)]
+            if told is not None and told.shape != (len(rows), len(default)):
+                raise NotAligned(f"The directions from {name} do not fit the model or the rows asked for")
+            if told is None or len(rows) < len(columns):
+                block[:] = default[:, None]
+            if told is not None:
+                block[:, rows] = told.T
+        return sides
+
+    def margins(self, sides: Bool) -> Float32:
+        """The margins float32 [n] of rows, from their `sides`."""
+        return self._forest.margins(sides, self._base_margin)
+
+    def scores(self, margins: Float32) -> Float32:
+        """The objective's prediction float32 [n]: for ``binary:logistic`` the probability of label 1."""
+        return self._loss.transform(margins)
+
+    def predict(
+        self, columns: Columns, directions: Sequence[Bool | None], known: Sequence[Integers]
+    ) -> Float32:
+        """The scores float32 [n] of any number of rows; arguments and errors as for `sides`."""
+        margins = np.empty(len(columns), dtype=np.float32)
+        position = [_positions(len(columns), rows) for rows in known]
+        for start in range(0, max(1, len(columns)), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            known_here = [np.flatnonzero(at[block] >= 0) for at in position]
+            told = [
+                given if given is None else given[at[block][rows]]
+                for given, at, rows in zip(directions, position, known_here, strict=True)
+            ]
+            margins[block] = self.margins(self.sides(columns[block], told, known_here))
+        return self.scores(margins)
 
 
-class _Walk:
-    """A tree as arrays by node, its splits numbered over all owners from 1; leaves lead to themselves."""
+class _Splits:
+    """The splits of one owner as arrays."""
 
-    def __init__(self, tree: Tree, first_split: Integers) -> None:
-        owner, nodes = np.array(tree.owner), np.arange(len(tree.owner))
+    def __init__(self, splits: SplitTable, n_columns: int) -> None:
+        self._n_columns = n_columns
+        self._feature = np.array(splits.feature, dtype=np.int64)
+        self._threshold = np.array(splits.threshold, dtype=np.float32)
+        self._default_left = np.array(splits.default_left, dtype=np.bool_)
+
+    def directions(self, columns: Columns) -> Bool:
+        """Which rows go left, bool [rows, splits]; raises as `split_directions` does."""
+        check_columns(columns)
+        if columns.shape[1] != self._n_columns:
+            raise NotAligned(f"{columns.shape[1]} columns given, the model was trained on {self._n_columns}")
+        go_left = np.empty((len(columns), len(self._feature)), dtype=np.bool_)
+        for rows in _blocks(len(columns), len(self._feature)):
+            values = columns[rows].take(self._feature, axis=1)
+            missing = np.isnan(values)
+            missing &= self._default_left
+            np.less(values, self._threshold, out=go_left[rows])
+            go_left[rows] |= missing
+        return go_left
+
+
+class _Forest:
+    """All trees as one list of nodes, each pointing to a line of `Predictor.sides`.
+
+    A row at a node moves to ``_right[node]``, or to the node before it where it goes left. A leaf points to
+    the line of True, and its right neighbour is not looked at: a row stays in its leaf.
+    """
+
+    def __init__(self, trees: Sequence[Tree], first_split: Integers) -> None:
+        starts = np.cumsum([0, *(len(tree.owner) for tree in trees)])
+        self._roots = starts[:-1, None]
+        owner, split, left = (
+            np.array([entry for tree in trees for entry in getattr(tree, field)], dtype=np.int64)
+            for field in ("owner", "split", "left")
+        )
         is_leaf = owner == LEAF
-        self._split = np.where(is_leaf, 0, first_split[owner] + np.array(tree.split))
-        self._left = np.where(is_leaf, nodes, np.array(tree.left))
-        self._value = np.array(tree.value, dtype=np.float32)
-        depth = np.zeros(len(nodes), dtype=np.int64)
-        for node in nodes[~is_leaf]:
-            depth[tree.left[node] : tree.left[node] + 2] = depth[node] + 1
-        self._depth = int(depth.max())
+        self._side = np.where(is_leaf, 0, first_split[owner] + split)
+        tree_start = np.repeat(self._roots[:, 0], np.diff(starts))
+        self._right = np.where(is_leaf, np.arange(len(owner)), tree_start + left) + 1
+        self._value = np.array([value for tree in trees for value in tree.value], dtype=np.float32)
+        self._depth = max(map(_depth, trees), default=0)
 
-    def leaves(self, sides: Bool) -> Float32:
-        """The leaf values of rows; ``sides`` is bool [splits of all owners, rows]."""
+    def margins(self, sides: Bool, base_margin: np.float32) -> Float32:
+        """The base margin plus the leaf of each tree, in the order of the trees."""
         n_rows = sides.shape[1]
-        flat, row = sides.reshape(-1), np.arange(n_rows)
-        node = np.zeros(n_rows, dtype=np.int64)
-        for _ in range(self._depth):
-            node = self._left[node] + ~flat[self._split[node] * n_rows + row]
-        return self._value[node]
+        flat, line = np.ascontiguousarray(sides).reshape(-1), self._side * n_rows
+        margins = np.empty(n_rows, dtype=np.float32)
+        for rows in _blocks(n_rows, len(self._roots)):
+            row = np.arange(rows.start, rows.stop)
+            node = np.repeat(self._roots, len(row), axis=1)
+            for _ in range(self._depth):
+                node = self._right[node] - flat[line[node] + row]
+            terms = np.concatenate([np.full((1, len(row)), base_margin), self._value[node]])
+            margins[rows] = np.add.accumulate(terms)[-1]  # one after the other: a sum would go by pairs
+        return margins
 
 
-def _walks(share: LabelShare) -> list[_Walk]:
-    counts = [1, len(share.splits), *(share.splits_of(k) for k in range(1, len(share.owners) + 1))]
-    first_split = np.cumsum(counts)[:-1]
-    return [_Walk(tree, first_split) for tree in share.trees]
+def _blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Slices of so many rows that rows times width stay in the processor's cache."""
+    step = max(1, BLOCK_CELLS // max(1, width))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
 
 
-def _sides(splits: SplitTable, n_columns: int, columns: Columns) -> Bool:
-    check_columns(columns)
-    if columns.shape[1] != n_columns:
-        raise NotAligned(f"{columns.shape[1]} columns given, the model was trained on {n_columns}")
-    missing = np.isnan(columns)
-    sides = np.empty((len(splits), len(columns)), dtype=np.bool_)
-    table = zip(splits.feature, splits.threshold, splits.default_left, strict=True)
-    for split, (feature, threshold, default_left) in enumerate(table):
-        np.less(columns[:, feature], np.float32(threshold), out=sides[split])
-        if default_left:
-            sides[split] |= missing[:, feature]
-    return sides
+def _depth(tree: Tree) -> int:
+    depth = [0] * len(tree.owner)
+    for node, left in enumerate(tree.left):  # children come after their parents
+        if tree.owner[node] != LEAF:
+            depth[left] = depth[left + 1] = depth[node] + 1
+    return max(depth)
 
 
 def _positions(n_rows: int, known: Integers) -> Integers:
@@ -136,18 +207,3 @@ def _defaults(share: LabelShare, owner: int) -> Bool:
             if of == owner:
                 default[split] = default_left
     return default
-
-
-def _known_or_default(told: Bool, position: Integers, default: Bool) -> Bool:
-    by_row = np.repeat(default[None, :], len(position), axis=0)
-    is_known = position >= 0
-    by_row[is_known] = told[position[is_known], : len(default)]
-    return by_row.T
-
-
-def _check_directions(share: LabelShare, directions: Sequence[Bool], known: Sequence[Integers]) -> None:
-    if len(directions) != len(share.owners) or len(known) != len(share.owners):
-        raise NotAligned(f"The model needs directions from {len(share.owners)} feature parties")
-    for number, (name, told, rows) in enumerate(zip(share.owners, directions, known, strict=True), start=1):
-        if told.ndim != 2 or len(told) != len(rows) or told.shape[1] < share.splits_of(number):
-            raise NotAligned(f"The directions from {name} do not fit the model or the rows asked for")

@@ -41,7 +41,7 @@ class RemoteColumns:
         self.n_bins: Integers = np.zeros(0, dtype=np.int64)
         self.known = known
         self.splits: list[OwnSplit] = []
-        self.names: list[str] = []
+        self.shown: list[str] = []
         self._session = session
         self._public_key, self._decryptor, self._packing = public_key, decryptor, packing
 
@@ -49,7 +49,12 @@ class RemoteColumns:
         """Open the job and learn how many bins each column has."""
         columns = self._session.ask(request, m.TrainingOpened).columns
         self.n_bins = np.array([column.bins for column in columns], dtype=np.int64)
-        self.names = [f"{self._session.peer}.{c.name or number}" for number, c in enumerate(columns)]
+        self.shown = [column.name for column in columns]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns over all parties: ``party.name``, or ``party.number`` where not shown."""
+        return [f"{self._session.peer}.{name or number}" for number, name in enumerate(self.shown)]
 
     def close(self, trees: int) -> None:
         """End the job; the party keeps its splits of the first ``trees`` trees."""

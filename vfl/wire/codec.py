@@ -16,7 +16,7 @@ from msgspec import Meta
 from vfl.errors import MalformedMessage, TooLarge
 from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Reply, Request
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 _Body = TypeVar("_Body")
 

@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 MAX_FRAME_BYTES = 64 * 2**20
 """No message is larger; a party that has more to say says it in chunks."""
 
+SCORING_ROWS = 65_536
+"""Rows that one scoring message may ask for: at 500 splits 4 MB come back."""
+
 MAX_COLUMNS = 100_000
 MAX_NODES = 2**16
 
@@ -221,19 +224,28 @@ class OpenScoring(Message, frozen=True):
 
 
 class ScoringOpened(Message, frozen=True):
+    """``reasons[i]`` is the name under which the contribution of column i may be told.
+
+    Columns of one name are told as one value; an empty list forbids telling any.
+    """
+
     splits: Count
     rows: Count
+    reasons: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=MAX_COLUMNS)]
 
 
 class AskDirections(Message, frozen=True):
-    """Ask which way each of ``count`` aligned rows from ``offset`` goes at every split of the share."""
+    """Ask which way each of ``rows`` goes at every split of the share.
 
-    offset: Count
-    count: Annotated[int, Meta(ge=1, lt=2**24)]
+    ``rows`` are positions in the alignment, little-endian ``uint32``: in any order, repeats allowed, none
+    allowed (which asks no more than whether the party answers).
+    """
+
+    rows: Annotated[bytes, Meta(max_length=4 * SCORING_ROWS)]
 
 
 class DirectionsGiven(Message, frozen=True):
-    """A bitmap of ``count`` rows by ``splits``, each row padded to whole bytes."""
+    """A bitmap of the asked rows by ``splits``, each row padded to whole bytes."""
 
     go_left: Blob
 

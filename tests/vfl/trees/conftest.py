@@ -8,7 +8,7 @@ import xgboost
 
 from vfl.binning import bin_columns, cut_points
 from vfl.loss import LOSSES
-from vfl.model import FeatureShare, LabelShare, SplitTable
+from vfl.model import FeatureShare, LabelShare, PeerColumns, SplitTable
 from vfl.trees.columns import Gradients, LocalColumns
 from vfl.trees.grower import Grower
 
@@ -84,7 +84,16 @@ def make_shares(trees, columns, cuts, params, base_score):
     names = [[f"column{i}" for i in range(len(owner.n_bins))] for owner in columns]
     peers = [f"peer{number}" for number in range(1, len(columns))]
     label = LabelShare(
-        params=params, base_score=base_score, columns=names[0], owners=peers, splits=tables[0], trees=trees
+        params=params,
+        base_score=base_score,
+        columns=names[0],
+        owners=peers,
+        peers=[
+            PeerColumns(shown=own, split_column=table.feature)
+            for own, table in zip(names[1:], tables[1:], strict=True)
+        ],
+        splits=tables[0],
+        trees=trees,
     )
     features = [
         FeatureShare(columns=own, splits=table) for own, table in zip(names[1:], tables[1:], strict=True)

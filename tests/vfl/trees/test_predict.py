@@ -7,7 +7,7 @@ import xgboost
 from vfl.errors import DataError, NotAligned
 from vfl.params import TreeParams
 from vfl.trees.export import to_xgboost_json
-from vfl.trees.predict import BLOCK_ROWS, margins, split_directions
+from vfl.trees.predict import BLOCK_ROWS, Predictor, split_directions
 
 PARAMS = TreeParams(n_estimators=8, max_depth=4, max_bin=32)
 
@@ -21,12 +21,24 @@ def grown(federation):
     return table, ours, booster
 
 
-def score(ours, table):
-    directions = [
+def directions_of(ours, table):
+    return [
         split_directions(share, part)
         for share, (part, _) in zip(ours.features.values(), table.parts[1:], strict=True)
     ]
-    return margins(ours.label, table.parts[0][0], directions, [known for _, known in table.parts[1:]])
+
+
+def known_of(table):
+    return [known for _, known in table.parts[1:]]
+
+
+def margins(share, columns, directions, known):
+    predictor = Predictor(share)
+    return predictor.margins(predictor.sides(columns, directions, known))
+
+
+def score(ours, table):
+    return margins(ours.label, table.parts[0][0], directions_of(ours, table), known_of(table))
 
 
 def test_scoring_the_training_rows_gives_the_margins_of_training(grown):
@@ -49,11 +61,7 @@ def test_the_order_of_a_partys_rows_does_not_matter(grown):
     """Directions may come in any order of rows, if ``known`` says which they are."""
     table, ours, _ = grown
     shuffle = np.random.default_rng(0).permutation(len(table.parts[1][1]))
-    directions = [
-        split_directions(share, part)
-        for share, (part, _) in zip(ours.features.values(), table.parts[1:], strict=True)
-    ]
-    known = [rows for _, rows in table.parts[1:]]
+    directions, known = directions_of(ours, table), known_of(table)
     directions[0], known[0] = directions[0][shuffle], known[0][shuffle]
     assert np.array_equal(margins(ours.label, table.parts[0][0], directions, known), ours.margin)
 
@@ -84,8 +92,8 @@ def test_what_does_not_fit_the_model_is_refused(grown):
     table, ours, _ = grown
     columns = table.parts[0][0]
     with pytest.raises(NotAligned):
-        margins(ours.label, columns)
-    known = [rows for _, rows in table.parts[1:]]
+        margins(ours.label, columns, [], [])
+    known = known_of(table)
     wrong = [np.ones((len(rows) - 1, 999), dtype=bool) for rows in known]
     with pytest.raises(NotAligned):
         margins(ours.label, columns, wrong, known)

@@ -23,7 +23,7 @@ REQUESTS = [
     m.GrowLevel([m.Split(0, 0, 1, 1, 2, True)], [m.Directions(1, 3, b"\x01")], [0, 1]),
     m.CloseTraining(3),
     m.OpenScoring("m1", "a1", bytes(32)),
-    m.AskDirections(0, 100),
+    m.AskDirections(bytes(400)),
     m.CloseScoring(),
     m.AskShare("m1"),
 ]
@@ -73,6 +73,7 @@ def test_truncated_frames_are_refused(request_):
         (frame("../etc/passwd", 1, {"kind": "SumRoot"}), "regex"),
         (frame("job", 1, {"kind": "FetchPoints", "offset": 0, "count": 0}), "count"),
         (frame("job", 1, {"kind": "AskShare", "model": "m" * 65}), "model"),
+        (frame("job", 1, {"kind": "AskDirections", "rows": bytes(4 * m.SCORING_ROWS + 4)}), "rows"),
         (frame("job", 1, {"kind": "FixAlignment", "positions": b"", "key": b"short"}), "key"),
     ],
 )

@@ -9,7 +9,7 @@ from vfl.wire.codec import Envelope, decode_reply, encode
 from vfl.wire.session import FeatureSession, LabelSession, loopback_receiver
 from vfl.wire.states import REPLIES, TRANSITIONS, State, diagram, next_state
 
-OPENED = m.ScoringOpened(3, 10)
+OPENED = m.ScoringOpened(3, 10, ["telco", "telco"])
 OPEN = m.OpenScoring("model", "alignment", bytes(32))
 
 
@@ -17,7 +17,7 @@ def score_handler(message):
     if isinstance(message, m.OpenScoring):
         return OPENED
     if isinstance(message, m.AskDirections):
-        return m.DirectionsGiven(bytes(message.count))
+        return m.DirectionsGiven(bytes(len(message.rows) // 4))
     return m.ScoringClosed()
 
 
@@ -32,7 +32,7 @@ def test_a_job_walks_from_new_to_closed():
     """A whole job passes, and both sides end closed."""
     label, feature = joined()
     assert label.ask(OPEN, m.ScoringOpened) == OPENED
-    assert label.ask(m.AskDirections(0, 4), m.DirectionsGiven).go_left == bytes(4)
+    assert label.ask(m.AskDirections(bytes(16)), m.DirectionsGiven).go_left == bytes(4)
     label.ask(m.CloseScoring(), m.ScoringClosed)
     assert feature.state is State.CLOSED
 

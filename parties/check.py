@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 
 from parties import connectors
-from parties.config import Config, Data
+from parties.config import Config
 from parties.connectors.table import examine
+from parties.settings import Data
 from vfl.errors import DataError
 from vfl.psi.identifiers import IdentifierReport, Recipe, prepare
 

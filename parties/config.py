@@ -1,23 +1,23 @@
 """A party directory's ``party.toml``: read, checked, and every mistake told at once.
 
-The structs below are the format: field names are the keys, descriptions say what belongs there.
+The structs of `parties.settings` are the format.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from parties.reading import read_params, read_struct, read_table, unknown_keys
+from parties.settings import Crypto, Data, Name, Party, Peer, Server, Serving, Store, Tls
 from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi.identifiers import Recipe
-from vfl.wire.messages import Identifier
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,115 +25,6 @@ else:
     import tomli as tomllib
 
 FILE = "party.toml"
-
-Permission = Literal["align", "train", "score", "export"]
-PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
-
-Text = Annotated[str, Meta(min_length=1, max_length=4_000, description="a text that is not empty")]
-Name = Annotated[Identifier, Meta(description="up to 64 letters, digits, '.', '_' or '-'")]
-Names = Annotated[list[Text], Meta(description="a list of column names")]
-Positive = Annotated[int, Meta(ge=1, lt=2**31, description="a whole number from 1")]
-
-
-class Party(Struct, frozen=True, kw_only=True):
-    name: Name
-    role: Annotated[Literal["label", "feature"], Meta(description='"label" or "feature"')]
-
-
-class Server(Struct, frozen=True, kw_only=True):
-    """Where a feature party listens; a label party only connects out.
-
-    ``memory_limit_mb`` is how much of the ciphertexts of one training job may be in memory; where a tree
-    has more they go to a file in the party directory.
-    """
-
-    host: Text = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="a port, 1 to 65535")] = 8443
-    threads: Annotated[int, Meta(ge=1, le=256, description="a whole number, 1 to 256")] = 8
-    memory_limit_mb: Positive = 4_096
-
-
-class Tls(Struct, frozen=True, kw_only=True):
-    certificate: Text = "tls/certificate.pem"
-    key: Text = "tls/key.pem"
-    ca: Text = "tls/ca.pem"
-
-
-class Data(Struct, frozen=True, kw_only=True):
-    """Where the rows are, which columns make the key, and which columns take part."""
-
-    source: Annotated[Text, Meta(description="a .csv or .parquet file, or a SQLAlchemy URL")]
-    table: Text | None = None
-    query: Text | None = None
-    keys: Annotated[
-        dict[Text, Text],
-        Meta(min_length=1, description='the column of each key field, such as { customer_id = "ID" }'),
-    ]
-    recipe: Annotated[
-        list[Text], Meta(min_length=1, description='a line for each key field, such as "customer_id: upper"')
-    ]
-    on_duplicates: Annotated[
-        Literal["refuse", "keep_first", "drop"], Meta(description='"refuse", "keep_first" or "drop"')
-    ] = "refuse"
-    on_empty: Annotated[Literal["refuse", "drop"], Meta(description='"refuse" or "drop"')] = "refuse"
-    missing: Annotated[list[str], Meta(description="a list of texts that mean missing in a CSV file")] = []
-    include: Names = []
-    exclude: Names = []
-    label: Text | None = None
-    weight: Text | None = None
-
-
-class Store(Struct, frozen=True, kw_only=True):
-    """Where alignments, shares, jobs and the ledger are kept."""
-
-    directory: Text = "state"
-    database: Text | None = None
-
-
-class Crypto(Struct, frozen=True, kw_only=True):
-    key_bits: Annotated[int, Meta(ge=2048, le=3072, multiple_of=256, description="2048 or 3072")] = 2048
-    profile: Annotated[Literal["short", "full"], Meta(description='"short" or "full"')] = "short"
-    key_file: Text = "state/paillier.key"
-    password_file: Text | None = None
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How much one peer may ask for.
-
-    ``min_rows`` is the fewest rows to train on, ``min_common_rows`` the fewest customers in common that
-    an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
-    """
-
-    max_trees: Positive = 1_000
-    max_depth: Positive = 10
-    min_rows: Positive = 100
-    min_common_rows: Positive = 1
-    max_rows: Positive = 10_000_000
-    open_jobs: Positive = 8
-
-
-class Peer(Struct, frozen=True, kw_only=True):
-    """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
-
-    ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
-    ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
-    """
-
-    fingerprint: Annotated[
-        str,
-        Meta(
-            pattern="^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
-            description="the 64 hex digits that `vfl party show` prints there",
-        ),
-    ]
-    url: Text | None = None
-    allow: Annotated[
-        list[Permission], Meta(description='a list out of "align", "train", "score", "export"')
-    ] = []
-    show_columns: Annotated[bool, Meta(description="true (column names) or false (anonymous)")] = False
-    show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
-    answer_seconds: Positive = 1_800
-    limits: Limits = Limits()
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -146,6 +37,7 @@ class Config(Struct, frozen=True, kw_only=True):
     tls: Tls = Tls()
     store: Store = Store()
     crypto: Crypto = Crypto()
+    serving: Serving = Serving()
     model: TreeParams = TreeParams()
     peers: dict[str, Peer] = {}
 
@@ -158,6 +50,11 @@ class Config(Struct, frozen=True, kw_only=True):
         data = msgspec.structs.replace(self.data, source=str(Path(source).resolve()), table=None, query=None)
         return msgspec.structs.replace(self, data=data)
 
+    def with_columns(self, columns: Sequence[str]) -> Config:
+        """Return the configuration with these feature columns alone, in this order: those of a model."""
+        data = msgspec.structs.replace(self.data, include=list(columns), exclude=[])
+        return msgspec.structs.replace(self, data=data)
+
 
 _SECTIONS: dict[str, type[Struct]] = {
     "party": Party,
@@ -166,6 +63,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "data": Data,
     "store": Store,
     "crypto": Crypto,
+    "serving": Serving,
 }
 
 

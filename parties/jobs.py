@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from parties import database, policy
-from parties.config import Peer
+from parties.settings import Peer
 from vfl.errors import OutOfSequence
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope

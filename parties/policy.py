@@ -5,7 +5,8 @@ Every function returns quietly or raises :class:`~vfl.errors.NotAllowed` with a 
 
 from __future__ import annotations
 
-from parties.config import Config, Limits, Peer, Permission
+from parties.config import Config
+from parties.settings import Limits, Peer, Permission
 from vfl.errors import NotAllowed, UnknownPeer
 from vfl.wire import messages as m
 

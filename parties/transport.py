@@ -10,7 +10,8 @@ from typing import NamedTuple
 import httpx
 
 from parties import tls
-from parties.config import Config, Peer
+from parties.config import Config
+from parties.settings import Peer
 from parties.timeline import HEADER, peer_spans
 from vfl.errors import ConfigError, PeerUnreachable, TooLarge
 from vfl.trace import Span, is_recording, span

@@ -12,7 +12,8 @@ from parties import directory as directories
 from parties import tls
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
-from parties.config import PERMISSIONS, Config
+from parties.config import Config
+from parties.settings import PERMISSIONS
 
 PLACES = {
     "add-peer": "parties.commands.party:add_peer",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from parties.config import Data
+from parties.settings import Data
 from vfl.errors import DataError
 
 

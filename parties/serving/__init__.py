@@ -1,1 +1,1 @@
-"""The label party's scoring service: published models, partners asked within a budget, answers. No HTTP here."""
+"""The label party's scoring service: publications, partners asked within a budget, answers. No HTTP here."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from parties import config as configuration
 from parties import directory, tls
 from parties.app import create_app
 from parties.config import Config
 from parties.serve import PartyServer
+from parties.settings import PERMISSIONS
 
 MakeParty = Callable[..., Config]
 Serve = Callable[[Config], str]
@@ -87,7 +87,7 @@ def grant() -> Callable[..., Config]:
     """Lets a feature party allow a label party something; everything by default."""
 
     def allow(feature: Config, label: Config, **peer: Any) -> Config:
-        settings = {"fingerprint": fingerprint_of(label), "allow": list(configuration.PERMISSIONS), **peer}
+        settings = {"fingerprint": fingerprint_of(label), "allow": list(PERMISSIONS), **peer}
         return directory.add_peer(feature.directory, label.party.name, settings)
 
     return allow

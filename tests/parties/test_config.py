@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from parties import config as configuration
-from parties.config import Config, Peer
+from parties.config import Config
+from parties.settings import Peer
 from vfl.errors import ConfigError
 
 LABEL: dict[str, Any] = {

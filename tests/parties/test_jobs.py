@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from parties import database, jobs
-from parties.config import Config, Limits, Peer
+from parties.config import Config
 from parties.jobs import Jobs
+from parties.settings import Limits, Peer
 from vfl.errors import NotAllowed, OutOfSequence
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope

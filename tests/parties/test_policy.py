@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from parties import policy
-from parties.config import PERMISSIONS, Config, Limits, Peer
+from parties.config import Config
+from parties.settings import PERMISSIONS, Limits, Peer
 from vfl.errors import NotAllowed, UnknownPeer
 from vfl.wire import messages as m
 from vfl.wire.states import OPENINGS

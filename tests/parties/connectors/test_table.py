@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties.config import Data
 from parties.connectors.table import examine, tabulate
+from parties.settings import Data
 from vfl.errors import DataError
 
 

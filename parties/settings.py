@@ -1,0 +1,135 @@
+"""The sections of ``party.toml``: field names are the keys, descriptions say what belongs there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta, Struct
+
+from vfl.wire.messages import Identifier
+
+Permission = Literal["align", "train", "score", "export"]
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+
+Text = Annotated[str, Meta(min_length=1, max_length=4_000, description="a text that is not empty")]
+Name = Annotated[Identifier, Meta(description="up to 64 letters, digits, '.', '_' or '-'")]
+Names = Annotated[list[Text], Meta(description="a list of column names")]
+Positive = Annotated[int, Meta(ge=1, lt=2**31, description="a whole number from 1")]
+Milliseconds = Annotated[int, Meta(ge=1, le=60_000, description="milliseconds, 1 to 60000")]
+
+
+class Party(Struct, frozen=True, kw_only=True):
+    name: Name
+    role: Annotated[Literal["label", "feature"], Meta(description='"label" or "feature"')]
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """Where a feature party listens; a label party only connects out.
+
+    ``memory_limit_mb`` is how much of the ciphertexts of one training job may be in memory; where a tree
+    has more they go to a file in the party directory.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="a port, 1 to 65535")] = 8443
+    threads: Annotated[int, Meta(ge=1, le=256, description="a whole number, 1 to 256")] = 8
+    memory_limit_mb: Positive = 4_096
+
+
+class Tls(Struct, frozen=True, kw_only=True):
+    certificate: Text = "tls/certificate.pem"
+    key: Text = "tls/key.pem"
+    ca: Text = "tls/ca.pem"
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """Where the rows are, which columns make the key, and which columns take part."""
+
+    source: Annotated[Text, Meta(description="a .csv or .parquet file, or a SQLAlchemy URL")]
+    table: Text | None = None
+    query: Text | None = None
+    keys: Annotated[
+        dict[Text, Text],
+        Meta(min_length=1, description='the column of each key field, such as { customer_id = "ID" }'),
+    ]
+    recipe: Annotated[
+        list[Text], Meta(min_length=1, description='a line for each key field, such as "customer_id: upper"')
+    ]
+    on_duplicates: Annotated[
+        Literal["refuse", "keep_first", "drop"], Meta(description='"refuse", "keep_first" or "drop"')
+    ] = "refuse"
+    on_empty: Annotated[Literal["refuse", "drop"], Meta(description='"refuse" or "drop"')] = "refuse"
+    missing: Annotated[list[str], Meta(description="a list of texts that mean missing in a CSV file")] = []
+    include: Names = []
+    exclude: Names = []
+    label: Text | None = None
+    weight: Text | None = None
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """Where alignments, shares, jobs and the ledger are kept."""
+
+    directory: Text = "state"
+    database: Text | None = None
+
+
+class Crypto(Struct, frozen=True, kw_only=True):
+    key_bits: Annotated[int, Meta(ge=2048, le=3072, multiple_of=256, description="2048 or 3072")] = 2048
+    profile: Annotated[Literal["short", "full"], Meta(description='"short" or "full"')] = "short"
+    key_file: Text = "state/paillier.key"
+    password_file: Text | None = None
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How much one peer may ask for.
+
+    ``min_rows`` is the fewest rows to train on, ``min_common_rows`` the fewest customers in common that
+    an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
+    """
+
+    max_trees: Positive = 1_000
+    max_depth: Positive = 10
+    min_rows: Positive = 100
+    min_common_rows: Positive = 1
+    max_rows: Positive = 10_000_000
+    open_jobs: Positive = 32
+
+
+class Serving(Struct, frozen=True, kw_only=True):
+    """How a label party's scoring service deals with feature parties.
+
+    ``budget_ms`` is how long a request waits for them unless it says otherwise, up to ``max_budget_ms``;
+    ``lanes`` how many messages to one feature party may be under way for a model. After ``failures``
+    answers in a row that failed or took longer than ``budget_ms``, it is not waited for until it answers
+    in time one of the probes that are sent every ``retry_seconds``.
+    """
+
+    budget_ms: Milliseconds = 500
+    max_budget_ms: Milliseconds = 10_000
+    lanes: Annotated[int, Meta(ge=1, le=16, description="a whole number, 1 to 16")] = 2
+    failures: Positive = 5
+    retry_seconds: Annotated[float, Meta(gt=0, le=3_600, description="seconds, above 0")] = 2.0
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
+
+    ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
+    ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
+    """
+
+    fingerprint: Annotated[
+        str,
+        Meta(
+            pattern="^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
+            description="the 64 hex digits that `vfl party show` prints there",
+        ),
+    ]
+    url: Text | None = None
+    allow: Annotated[
+        list[Permission], Meta(description='a list out of "align", "train", "score", "export"')
+    ] = []
+    show_columns: Annotated[bool, Meta(description="true (column names) or false (anonymous)")] = False
+    show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
+    answer_seconds: Positive = 1_800
+    limits: Limits = Limits()

@@ -1,7 +1,7 @@
-"""One XGBoost model out of all parties' shares, for parties that have agreed to merge them.
+"""A model as XGBoost's JSON: merged from all parties' shares, or over direction bits as one party sees it.
 
 The form is XGBoost's own JSON model as release 3.0 writes it, which later releases read too:
-``xgboost.Booster.load_model`` takes it, and its margins equal `vfl.trees.predict.margins` bit for bit.
+``xgboost.Booster.load_model`` takes it, and its margins equal those of `vfl.trees.predict` bit for bit.
 """
 
 from __future__ import annotations
@@ -55,6 +55,32 @@ def to_xgboost_json(
         for number, tree in enumerate(share.trees)
     ]
     return msgspec.json.encode(_model(share, feature_names, trees))
+
+
+def with_directions(share: LabelShare) -> bytes:
+    """The label party's own view of a model as XGBoost's JSON, which needs nobody else's share.
+
+    Its features are the label party's columns, then for every split of each feature party one column of
+    direction bits, named ``telco.split0``: 0 where the row goes left, 1 where it goes right, NaN where
+    the party does not know the row. XGBoost's predictions on that table are those of the merged model on
+    the columns themselves. The SHAP values of these features say little: splits of one column are here
+    separate features (`vfl.trees.contributions` joins them).
+    """
+    views = {
+        name: _bits(len(peer.split_column)) for name, peer in zip(share.owners, share.peers, strict=True)
+    }
+    return to_xgboost_json(share, views)
+
+
+def _bits(n_splits: int) -> FeatureShare:
+    # A direction bit is below one half where the row goes left. Rows without a bit go the default way,
+    # which the trees hold; the table's own is for a value that its owner knows to be missing.
+    return FeatureShare(
+        columns=[f"split{split}" for split in range(n_splits)],
+        splits=SplitTable(
+            feature=list(range(n_splits)), threshold=[0.5] * n_splits, default_left=[False] * n_splits
+        ),
+    )
 
 
 def _model(share: LabelShare, names: list[str], trees: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The merged model is one that xgboost itself reads, and describes the same trees."""
+"""Exported models are ones that xgboost itself reads, and describe the same trees."""
 
 import msgspec
 import numpy as np
@@ -9,7 +9,8 @@ import xgboost
 from vfl.errors import StateError
 from vfl.model import FeatureShare, SplitTable
 from vfl.params import TreeParams
-from vfl.trees.export import to_xgboost_json
+from vfl.trees.export import to_xgboost_json, with_directions
+from vfl.trees.predict import Predictor, split_directions
 
 
 def load(model):
@@ -82,3 +83,46 @@ def test_a_share_that_is_absent_or_foreign_is_refused(merged):
         to_xgboost_json(ours.label, ours.features | {"peer1": empty})
     with pytest.raises(StateError, match="names"):
         to_xgboost_json(ours.label, ours.features, ["only one"])
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "reg:squarederror"])
+def test_direction_bits_predict_what_the_shares_do(federation, objective):
+    """On own columns and direction bits xgboost gives our margins and the merged model's scores, to the bit.
+
+    A fifth of the values is missing, each party knows half of the rows, and then one gives no bits at all.
+    """
+    params = TreeParams(n_estimators=6, max_depth=4, max_bin=16, objective=objective)
+    grown = federation.make_table(rows=600, widths=(2, 2, 2), objective=objective)
+    ours = federation.grow_together(grown, params)
+    (own, _), *parts = federation.make_table(1, 300, (2, 2, 2), 0.2, 0.5, objective).parts
+    known = [rows for _, rows in parts]
+    told = [
+        split_directions(share, part) for share, (part, _) in zip(ours.features.values(), parts, strict=True)
+    ]
+    over_bits, merged = load(with_directions(ours.label)), load(to_xgboost_json(ours.label, ours.features))
+    predictor = Predictor(ours.label)
+    for absent in (None, 0):
+        directions = [None if party == absent else bits for party, bits in enumerate(told)]
+        table, pooled = [own], [own]
+        for (part, rows), bits, of_all in zip(parts, directions, told, strict=True):
+            seen, values = (np.full((300, width), np.nan, np.float32) for width in (of_all.shape[1], 2))
+            if bits is not None:
+                seen[rows], values[rows] = ~bits, part
+            table.append(seen)
+            pooled.append(values)
+        bits = xgboost.DMatrix(np.hstack(table), feature_names=over_bits.feature_names)
+        columns = xgboost.DMatrix(np.hstack(pooled), feature_names=merged.feature_names)
+        margins = predictor.margins(predictor.sides(own, directions, known))
+        assert np.array_equal(over_bits.predict(bits, output_margin=True), margins)
+        assert np.array_equal(over_bits.predict(bits), merged.predict(columns))
+
+
+def test_the_model_over_direction_bits_needs_and_shows_no_other_share(merged):
+    """Its features are own columns by name and splits by number; no feature party's threshold is in it."""
+    _, _, ours = merged
+    model = msgspec.json.decode(with_directions(ours.label))
+    splits = [f"{peer}.split{i}" for peer, share in ours.features.items() for i in range(len(share.splits))]
+    assert model["learner"]["feature_names"] == ours.label.columns + splits
+    for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
+        asked = zip(tree["split_indices"], tree["split_conditions"], tree["left_children"], strict=True)
+        assert all(at == 0.5 for feature, at, left in asked if left != -1 and feature >= 2)

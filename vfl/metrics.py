@@ -44,6 +44,20 @@ def recall_at_fpr(label: Array, score: Array, fpr: float, weight: Array | None =
     return float(true_positive[false_positive <= fpr].max())
 
 
+def lift_by_decile(label: Array, score: Array, weight: Array | None = None) -> Array:
+    """The share of positive rows in each tenth of the rows, highest scores first, over that of all rows.
+
+    Rows of one score are spread evenly over the tenths that they touch. Returns float64 [10].
+    """
+    _need_both(label)
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    weights = np.ones(len(score)) if weight is None else weight[order].astype(np.float64)
+    rows, positives = (np.append(0.0, np.cumsum(of)[last]) for of in (weights, weights * label[order]))
+    gains = np.interp(np.linspace(0, rows[-1], 11), rows, positives / positives[-1])
+    return np.asarray(np.diff(gains) * 10)
+
+
 def logloss(label: Array, score: Array, weight: Array | None = None) -> float:
     """Mean negative log likelihood of the labels, in nats."""
     return float(sk.log_loss(label, score.astype(np.float64), sample_weight=weight, labels=[0, 1]))

@@ -90,3 +90,21 @@ def test_ranking_rows_of_one_label_is_refused(measure):
     """A ranking needs rows of both labels."""
     with pytest.raises(DataError, match="both labels"):
         measure(np.zeros(5), np.arange(5.0))
+
+
+def test_lift_is_the_density_of_positives_by_tenth():
+    """Sorted by score and cut in ten, each tenth's share of positives over that of all rows."""
+    label, margin, _ = scored(rows=5000)
+    tenths = label[np.argsort(-margin)].reshape(10, -1)
+    np.testing.assert_allclose(metrics.lift_by_decile(label, margin), tenths.mean(axis=1) / label.mean())
+
+
+def test_lift_spreads_ties_and_counts_weights_as_repeated_rows():
+    """A score that says nothing lifts nothing, and a row of weight three counts as three rows."""
+    label, margin, _ = scored(rows=301)
+    np.testing.assert_allclose(metrics.lift_by_decile(label, np.zeros(301)), 1)
+    times = np.random.default_rng(1).integers(1, 4, 301)
+    np.testing.assert_allclose(
+        metrics.lift_by_decile(label, margin, times),
+        metrics.lift_by_decile(np.repeat(label, times), np.repeat(margin, times)),
+    )

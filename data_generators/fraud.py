@@ -8,117 +8,97 @@ all rates; only the shapes (counts, heavy tails, shares, gaps) follow what such 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from data_generators.columns import COLUMNS, KEY, LABEL
+from data_generators.generator import Array, Generator, Rng, kinds, numbers
+from data_generators.people import KNOWN, NUMBERS, STRANGERS, People, key_fields
+from data_generators.tables import Column, Key, Schema
 
-Array = npt.NDArray[Any]
-Rng = np.random.Generator
-
-FRAUD_RATE = 0.01
 KINDS = {"takeover": 0.35, "mule": 0.25, "card": 0.25, "synthetic": 0.15}
-"""Kinds of fraud and their shares; the codes in ``People.kind`` are 1, 2, ... in this order."""
+"""Kinds of fraud and their shares."""
 
-KNOWN = {"telco": 0.8, "payments": 0.7}
-"""Share of the bank's customers that a partner knows."""
-
-STRANGERS = {"telco": 0.3, "payments": 0.4}
-"""A partner's customers that the bank does not know, as a share of the bank's rows."""
-
-
-@dataclass(frozen=True)
-class People:
-    """What is true of ``n`` people and no institution sees; every array has the shape [n]."""
-
-    number: Array
-    kind: Array
-    wealth: Array
-    activity: Array
-    traveller: Array
-    business: Array
-
-    def __len__(self) -> int:
-        return len(self.number)
-
-    def __getitem__(self, rows: Array) -> People:
-        return People(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    def is_(self, kind: str) -> npt.NDArray[np.bool_]:
-        """Return where people commit this kind of fraud, bool[n]."""
-        return np.equal(self.kind, 1 + list(KINDS).index(kind))
-
-
-def generate(
-    rows: int = 20_000, seed: int = 7, test_rows: int | None = None, fraud_rate: float = FRAUD_RATE
-) -> dict[str, pd.DataFrame]:
-    """Return the tables ``bank``, ``bank_test``, ``telco`` and ``payments``.
-
-    Each has its own row order and its own way to write the customer's key; :data:`COLUMNS` explains
-    every column. The partners know customers of ``bank`` and of ``bank_test`` at the same rates.
-
-    Args:
-        rows: customers in ``bank``.
-        seed: equal seeds give equal tables.
-        test_rows: customers in ``bank_test``; a quarter of ``rows`` by default.
-        fraud_rate: share of fraudsters; more than in life makes small tables useful.
-    """
-    test_rows = rows // 4 if test_rows is None else test_rows
-    customers = rows + test_rows
-    strangers = {name: int(share * rows) for name, share in STRANGERS.items()}
-    draw = iter(np.random.default_rng(seed).spawn(5))
-    people = _people(customers + sum(strangers.values()), fraud_rate, next(draw))
-    bank = _bank(people[np.arange(customers)], next(draw))
-    tables = {"bank": bank[:rows], "bank_test": bank[rows:].reset_index(drop=True)}
-    rng, first = next(draw), customers
-    makers: dict[str, Callable[[People, Rng], pd.DataFrame]] = {"telco": _telco, "payments": _payments}
-    for name, maker in makers.items():
-        known = np.flatnonzero(rng.random(customers) < KNOWN[name])
-        members = np.concatenate([known, np.arange(first, first + strangers[name])])
-        first += strangers[name]
-        tables[name] = maker(people[rng.permutation(members)], next(draw))
-    return tables
-
-
-def write(
-    directory: str | Path,
-    rows: int = 20_000,
-    seed: int = 7,
-    test_rows: int | None = None,
-    format: str = "csv",
-) -> list[Path]:
-    """Write the tables of :func:`generate` as ``csv`` or ``parquet`` files and return their paths."""
-    if format not in ("csv", "parquet"):
-        raise ValueError(f"format must be csv or parquet, not {format!r}")
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, table in generate(rows, seed, test_rows).items():
-        paths.append(directory / f"{name}.{format}")
-        if format == "csv":
-            table.to_csv(paths[-1], index=False)
-        else:
-            table.to_parquet(paths[-1], index=False)
-    return paths
+SCHEMA = Schema(
+    keys={
+        "bank": Key("customer_id", "{letters} {digits:07d}"),
+        "telco": Key("subscriber", "{lower} {digits:07d}"),
+        "payments": Key("payer", " {letters}  {digits:07d}"),
+    },
+    label="fraud",
+    columns=(
+        Column("bank", "customer_id", "customer, as in 'AB 1234567'", "key"),
+        Column("bank", "fraud", "confirmed fraud within the following 90 days", "0 or 1"),
+        Column("bank", "account_age_days", "age of the oldest account", "days"),
+        Column("bank", "segment", "student, retail, premium or business", "code 0-3"),
+        Column("bank", "balance", "mean balance of the last 90 days; heavy-tailed", "currency"),
+        Column(
+            "bank",
+            "income",
+            "declared monthly income; missing more often where the account is new",
+            "currency",
+        ),
+        Column("bank", "transactions_30d", "outgoing transactions of the last 30 days", "count"),
+        Column("bank", "new_payees_30d", "payees paid for the first time in the last 30 days", "count"),
+        Column(
+            "bank",
+            "largest_payment_30d",
+            "largest outgoing payment of the last 30 days; heavy-tailed",
+            "currency",
+        ),
+        Column("bank", "night_share", "share of transactions between 0:00 and 6:00", "0 to 1"),
+        Column("bank", "foreign_logins_30d", "log-ins from abroad in the last 30 days", "count"),
+        Column("bank", "reactivated", "account was dormant and woke up this year; nearly always 0", "0 or 1"),
+        Column("telco", "subscriber", "customer, in lower case, as in 'ab 1234567'", "key"),
+        Column("telco", "tenure_days", "age of the contract", "days"),
+        Column("telco", "prepaid", "prepaid rather than a contract", "0 or 1"),
+        Column("telco", "sim_swaps_90d", "SIM cards replaced in the last 90 days", "count"),
+        Column("telco", "device_changes_180d", "changes of handset in the last 180 days", "count"),
+        Column(
+            "telco",
+            "handset_age_days",
+            "since the handset was first seen anywhere; missing where it hides",
+            "days",
+        ),
+        Column("telco", "contacts_30d", "different numbers called in the last 30 days", "count"),
+        Column("telco", "calls_per_day", "calls a day, mean of 30 days; heavy-tailed", "calls"),
+        Column("telco", "night_call_share", "share of calls between 0:00 and 6:00", "0 to 1"),
+        Column("telco", "roaming_days_30d", "days abroad in the last 30 days", "days"),
+        Column("telco", "forwarding", "calls are forwarded to another number; nearly always 0", "0 or 1"),
+        Column("payments", "payer", "customer, with spare blanks, as in ' AB  1234567'", "key"),
+        Column("payments", "purchases_30d", "card purchases of the last 30 days", "count"),
+        Column("payments", "merchants_30d", "different merchants among them", "count"),
+        Column(
+            "payments", "ticket_mean", "mean purchase; heavy-tailed, missing where there is none", "currency"
+        ),
+        Column(
+            "payments", "online_share", "share of purchases online; missing where there is none", "0 to 1"
+        ),
+        Column(
+            "payments",
+            "risky_share",
+            "share at merchants of high risk; missing where there is none",
+            "0 to 1",
+        ),
+        Column("payments", "velocity_1h", "most authorisations within one hour, of 30 days", "count"),
+        Column("payments", "declines_30d", "declined authorisations of the last 30 days", "count"),
+        Column("payments", "chargebacks_365d", "chargebacks of the last year", "count"),
+        Column("payments", "instruments", "cards and wallets on file", "count"),
+        Column(
+            "payments", "abroad_share", "share of purchases abroad; missing where there is none", "0 to 1"
+        ),
+        Column("payments", "scheme", "card scheme; constant", "code"),
+    ),
+)
 
 
-def _people(n: int, fraud_rate: float, rng: Rng) -> People:
-    # An affine map with a prime step: different people, different numbers, and no order in them.
-    number = (np.arange(n) * 2_654_435_761 + int(rng.integers(6_760_000_000))) % 6_760_000_000
-    kind = rng.choice(
-        1 + len(KINDS), n, p=[1 - fraud_rate] + [fraud_rate * share for share in KINDS.values()]
-    )
+def _people(n: int, rate: float, rng: Rng) -> People:
+    number, kind = numbers(n, NUMBERS, rng), kinds(n, rate, KINDS, rng)
     wealth, activity = rng.normal(size=(2, n))
     return People(number, kind, wealth, activity, rng.random(n) < 0.12, rng.random(n) < 0.08)
 
 
-def _bank(p: People, rng: Rng) -> pd.DataFrame:
+def _bank(p: People, rng: Rng) -> dict[str, Any]:
     n, takeover, mule, synthetic = len(p), p.is_("takeover"), p.is_("mule"), p.is_("synthetic")
     age = rng.gamma(2.0, 900.0, n) * np.where(mule, 0.5, 1.0) * np.where(synthetic, 0.3, 1.0)
     segment = np.where(p.business, 3, np.where(p.wealth > 1.2, 2, (rng.random(n) > 0.15).astype(int)))
@@ -138,11 +118,10 @@ def _bank(p: People, rng: Rng) -> pd.DataFrame:
         "foreign_logins_30d": rng.poisson(0.06 + 1.5 * p.traveller + 0.8 * takeover),
         "reactivated": (rng.random(n) < 0.003 + 0.03 * mule).astype(np.int8),
     }
-    fraud = {LABEL: (p.kind > 0).astype(np.int8)}
-    return _table("bank", {KEY["bank"]: _keys(p, "{} {:07d}")} | fraud | columns)
+    return columns
 
 
-def _telco(p: People, rng: Rng) -> pd.DataFrame:
+def _telco(p: People, rng: Rng) -> dict[str, Any]:
     n, takeover, mule, synthetic = len(p), p.is_("takeover"), p.is_("mule"), p.is_("synthetic")
     swapped = rng.random(n) < np.where(takeover, 0.55, 0.04)
     # Who loses a phone gets a new SIM and a new handset; who steals a number has an old one ready.
@@ -161,10 +140,10 @@ def _telco(p: People, rng: Rng) -> pd.DataFrame:
         "roaming_days_30d": np.minimum(rng.poisson(0.05 + 5.0 * p.traveller), 30),
         "forwarding": (rng.random(n) < 0.004 + 0.08 * takeover).astype(np.int8),
     }
-    return _table("telco", {KEY["telco"]: [key.lower() for key in _keys(p, "{} {:07d}")]} | columns)
+    return columns
 
 
-def _payments(p: People, rng: Rng) -> pd.DataFrame:
+def _payments(p: People, rng: Rng) -> dict[str, Any]:
     n, takeover, card, synthetic = len(p), p.is_("takeover"), p.is_("card"), p.is_("synthetic")
     purchases = rng.poisson(9 * np.exp(0.8 * p.activity + 0.5 * p.business + rng.normal(0, 0.5, n)))
     some = purchases > 0
@@ -187,19 +166,15 @@ def _payments(p: People, rng: Rng) -> pd.DataFrame:
         "abroad_share": share(0.4 + 2.0 * p.traveller + 1.0 * card, 8.0),
         "scheme": np.ones(n, np.int8),
     }
-    return _table("payments", {KEY["payments"]: _keys(p, " {}  {:07d}")} | columns)
+    return columns
 
 
-def _keys(p: People, form: str) -> list[str]:
-    """Return keys: two letters and seven digits, written in an institution's form."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    pairs = [first + second for first in letters for second in letters]
-    return [form.format(pairs[number // 10**7], number % 10**7) for number in p.number.tolist()]
-
-
-def _table(institution: str, columns: dict[str, Any]) -> pd.DataFrame:
-    """Return the columns in the order in which the table of columns explains them, money in cents."""
-    table = pd.DataFrame({c.name: columns[c.name] for c in COLUMNS if c.institution == institution})
-    money = [c.name for c in COLUMNS if c.institution == institution and c.unit == "currency"]
-    shares = [c.name for c in COLUMNS if c.institution == institution and c.unit in ("0 to 1", "calls")]
-    return table.round({name: 2 for name in money} | {name: 4 for name in shares})
+FRAUD = Generator(
+    schema=SCHEMA,
+    rate=0.01,
+    known=KNOWN,
+    strangers=STRANGERS,
+    draw=_people,
+    makers={"bank": _bank, "telco": _telco, "payments": _payments},
+    key_fields=key_fields,
+)

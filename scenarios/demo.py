@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from data_generators.columns import KEY, LABEL
-from data_generators.fraud import generate
+from data_generators.fraud import FRAUD
 from scenarios.consortium import Consortium, Institution, working_directory
 from scenarios.story import CURVES, MODEL, Story
 from vfl.params import TreeParams
@@ -21,11 +20,13 @@ RECIPE = "strip spaces upper"
 
 def institutions(directory: Path, rows: int, seed: int) -> list[Institution]:
     """Generate three institutions' files in a directory and return who holds which."""
-    for name, table in generate(rows, seed, rows, FRAUD_RATE).items():
-        table.to_csv(directory / f"{name}.csv", index=False)
+    FRAUD.write(directory, rows, seed, rows, FRAUD_RATE)
+    schema = FRAUD.schema
     return [
-        Institution(name, directory / f"{name}.csv", key, RECIPE, LABEL if name == "bank" else None)
-        for name, key in KEY.items()
+        Institution(
+            name, directory / f"{name}.csv", key.column, RECIPE, schema.label if name == "bank" else None
+        )
+        for name, key in schema.keys.items()
     ]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from data_generators.columns import KEY, LABEL
+from data_generators.fraud import FRAUD
 from scenarios.demo import demo, institutions
 
 
@@ -60,7 +60,7 @@ def test_every_phase_and_the_next_commands_are_told(told) -> None:
 def test_what_is_kept_can_be_gone_on_with(told) -> None:
     """--out keeps a directory for each party, the scores of all test rows, and the picture."""
     _, report, out = told
-    assert all((out / name / "party.toml").exists() for name in KEY)
+    assert all((out / name / "party.toml").exists() for name in FRAUD.schema.keys)
     assert (out / "roc.svg").read_text().startswith("<svg")
     scores = pd.read_csv(out / "scores.csv")
     assert len(scores) == report["rows"]["test"] == 400
@@ -71,8 +71,8 @@ def test_no_partner_holds_the_label(tmp_path: Path) -> None:
     """Only the bank's files have the fraud column."""
     parts = institutions(tmp_path, 200, 1)
     assert [part.role for part in parts] == ["label", "feature", "feature"]
-    assert LABEL in pd.read_csv(tmp_path / "bank.csv")
-    assert all(LABEL not in pd.read_csv(part.data) for part in parts[1:])
+    assert "fraud" in pd.read_csv(tmp_path / "bank.csv")
+    assert all("fraud" not in pd.read_csv(part.data) for part in parts[1:])
 
 
 def test_help_has_an_example() -> None:

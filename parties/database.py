@@ -1,4 +1,4 @@
-"""The tables of a party's database: jobs and ledger. SQLite by default, any SQLAlchemy URL."""
+"""The tables of a party's database: jobs, ledger and API keys. SQLite by default, any SQLAlchemy URL."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ ledger = sa.Table(
     sa.Column("request_bytes", sa.BigInteger, nullable=False),
     sa.Column("reply_bytes", sa.BigInteger, nullable=False),
     sa.Column("outcome", sa.String(64), nullable=False),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    tables,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("models", sa.Text, nullable=False),
+    sa.Column("rate", sa.Integer, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("used", sa.String(10)),
+    sa.Column("revoked", sa.String(32)),
 )
 
 

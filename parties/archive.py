@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -16,6 +18,9 @@ from vfl.psi.alignment import Alignment
 
 RECORD = "record.json"
 """Written last: an alignment or model without it was not finished and does not count."""
+
+SHARE, BANK_ONLY = "share.json", "bank_only.json"
+"""The label party's share of a model, and the whole of the model that it trained alone beside it."""
 
 
 class AlignmentRecord(Struct, frozen=True, kw_only=True):
@@ -50,7 +55,8 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
         trees: trees kept.
         metric: name of the watched metric; ``history`` has its value after each tree.
         importances: by feature, its mean gain as a share of all.
-        seconds: wall time of training.
+        seconds: wall time of training with the peers.
+        digests: by file of the model, the SHA-256 of its content.
         created: UTC.
     """
 
@@ -64,6 +70,7 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     history: list[float]
     importances: dict[str, float]
     seconds: float
+    digests: dict[str, str] = {}
     created: str
 
 
@@ -101,31 +108,59 @@ class Archive:
 
     def latest_alignment(self, source: str) -> str:
         """Return the name of the newest alignment of a data source; raises StateError."""
-        found = [
-            _read(path, AlignmentRecord, "an alignment", "align again")
-            for path in self._alignments.glob(f"*/{RECORD}")
-        ]
-        fitting = [record for record in found if record.source == source]
+        fitting = [record for record in self._alignment_records() if record.source == source]
         if not fitting:
             raise StateError("the data is not aligned yet; run `vfl align` first")
         return max(fitting, key=lambda record: record.created).alignment
+
+    def alignment_of(self, population: str, peers: Iterable[str]) -> str | None:
+        """Return the name of the newest left alignment of a population with all of some peers, if any.
+
+        Args:
+            population: digest of its keys, as in `AlignmentRecord`.
+        """
+        fitting = [
+            record
+            for record in self._alignment_records()
+            if record.mode == "left" and record.population == population and {*peers} <= {*record.common}
+        ]
+        return max(fitting, key=lambda record: record.created).alignment if fitting else None
 
     def check_new_model(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
         _check_new(self._models / name, f"model {name}")
 
-    def save_model(self, record: ModelRecord, share: LabelShare) -> None:
-        """Keep this party's share of a model."""
+    def save_model(self, record: ModelRecord, share: LabelShare, bank_only: LabelShare) -> None:
+        """Keep a model's share and, beside it, the model that the label party trained alone."""
         directory, what = self._models / record.model, f"model {record.model}"
-        write_new(directory / "share.json", to_json(share), what)
+        files = {SHARE: to_json(share), BANK_ONLY: to_json(bank_only)}
+        for name, content in files.items():
+            write_new(directory / name, content, what)
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        record = msgspec.structs.replace(record, digests=digests)
         write_new(directory / RECORD, msgspec.json.encode(record), what)
 
     def load_model(self, name: str) -> tuple[ModelRecord, LabelShare]:
-        """Return a model; raises StateError where there is none."""
-        what = f"model {name}"
-        record = _read(self._models / name / RECORD, ModelRecord, what, self._known_models())
-        share = read_stored(self._models / name / "share.json", what, "restore it from a copy")
-        return record, label_share(share)
+        """Return a model; raises StateError where there is none, or its share is not the one trained."""
+        return self.load_record(name), self._load_share(name, SHARE)
+
+    def load_bank_only(self, name: str) -> LabelShare:
+        """Return the model that the label party trained alone beside a joint one; raises as `load_model`."""
+        return self._load_share(name, BANK_ONLY)
+
+    def load_record(self, name: str) -> ModelRecord:
+        """Return how a model was trained; raises StateError where there is none."""
+        return _read(self._models / name / RECORD, ModelRecord, f"model {name}", self._known_models())
+
+    def _load_share(self, name: str, file: str) -> LabelShare:
+        content = read_stored(self._models / name / file, f"model {name}", "restore it from a copy")
+        if hashlib.sha256(content).hexdigest() != self.load_record(name).digests.get(file):
+            raise StateError(f"model {name} is not as it was trained; restore its {file} from a copy")
+        return label_share(content)
+
+    def _alignment_records(self) -> Iterator[AlignmentRecord]:
+        for path in self._alignments.glob(f"*/{RECORD}"):
+            yield _read(path, AlignmentRecord, "an alignment", "align again")
 
     def _known_models(self) -> str:
         names = sorted(path.parent.name for path in self._models.glob(f"*/{RECORD}"))

@@ -53,6 +53,18 @@ class Scores(NamedTuple):
     left_out: int
 
 
+class Population(NamedTuple):
+    """Customers to score.
+
+    record, alignments: how they are aligned with the peers, mode ``left``.
+    rows: their own columns, those of the model alone.
+    """
+
+    record: AlignmentRecord
+    alignments: dict[str, Alignment]
+    rows: Rows
+
+
 class LabelParty:
     """A label party at work. Use it as a context manager; it holds connections to the peers.
 
@@ -113,7 +125,9 @@ class LabelParty:
         validation_fraction: float = 0.0,
         on_progress: Progress = silent,
     ) -> ModelRecord:
-        """Train a model with the peers of an alignment.
+        """Train a model with the peers of an alignment, then one of this party's columns alone.
+
+        The second one has the same rows and parameters; scores fall back to it where peers are absent.
 
         Args:
             alignment: the newest one of ``[data]`` by default.
@@ -147,6 +161,8 @@ class LabelParty:
             profile=self._config.crypto.profile,
             on_progress=on_progress,
         )
+        seconds = time.monotonic() - started
+        alone = trees.train({}, {}, table, params, key, model_id=name, watch=watch)
         made = ModelRecord(
             model=name,
             alignment=record.alignment,
@@ -157,14 +173,14 @@ class LabelParty:
             metric=EarlyStopping(params, table.labels[:0], None).name,
             history=result.history,
             importances=result.importances,
-            seconds=round(time.monotonic() - started, 3),
+            seconds=round(seconds, 3),
             created=database.now(),
         )
-        self._archive.save_model(made, result.share)
+        self._archive.save_model(made, result.share, alone.share)
         return made
 
     def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
-        """Align another population with the model's peers, then score it.
+        """Score another population, which is first aligned with the model's peers if it never was.
 
         Args:
             source: a file with the key and feature columns of ``[data]``; a label is not needed.
@@ -174,12 +190,30 @@ class LabelParty:
             StateError: no such model.
             PeerError: from a peer, or on the way to it.
         """
-        _, share = self._archive.load_model(model)
-        loaded = rows.load(self._for_model(source, share.columns), training=False)
-        scores = self._score_population(model, source, loaded, on_progress)
+        _, alignments, loaded = self.population(model, source, on_progress=on_progress)
+        scores = self._score(model, alignments, loaded.label_table, on_progress)
         at = loaded.identifiers.rows
         keys = {field: [values[row] for row in at] for field, values in loaded.table.keys.items()}
         return Scores(keys, scores, loaded.identifiers.report.dropped)
+
+    def population(
+        self, model: str, source: str | None = None, *, on_progress: Progress = silent
+    ) -> Population:
+        """Return customers that a model can score, aligned with its peers.
+
+        The newest alignment of the same customers is used again: ``vfl align --data`` makes a newer one,
+        which is needed only where a peer knows other customers than before.
+
+        Args:
+            source: as for :meth:`score`; the rows of ``[data]`` by default.
+
+        Raises:
+            as :meth:`score`.
+        """
+        _, share = self._archive.load_model(model)
+        config = self._config if source is None else self._config.with_source(source)
+        loaded = rows.load(config.with_columns(share.columns), training=False)
+        return self._population(config, loaded, share.owners, on_progress)
 
     def evaluate(
         self, model: str, *, source: str | None = None, on_progress: Progress = silent
@@ -195,9 +229,11 @@ class LabelParty:
         """
         record, share = self._archive.load_model(model)
         if source is not None:
-            loaded = rows.load(self._for_model(source, share.columns))
+            config = self._config.with_source(source)
+            loaded = rows.load(config.with_columns(share.columns))
             table = loaded.label_table
-            scores, judged, what = self._score_population(model, source, loaded, on_progress), None, "source"
+            alignments = self._population(config, loaded, share.owners, on_progress).alignments
+            scores, judged, what = self._score(model, alignments, table, on_progress), None, "source"
         else:
             aligned, alignments = self._aligned(record.alignment)
             table = self._fitting(aligned, alignments, rows.load(self._config))
@@ -252,11 +288,16 @@ class LabelParty:
             return loaded.label_table
         return loaded.only(next(iter(alignments.values())).identifiers).label_table
 
-    def _score_population(self, model: str, source: str, loaded: Rows, on_progress: Progress) -> Float32:
-        config = self._config.with_source(source)
-        name = _name("scoring", None)
-        _, alignments = self._align(name, "left", config, loaded, on_progress)
-        return self._score(model, alignments, loaded.label_table, on_progress)
+    def _population(
+        self, config: Config, loaded: Rows, peers: Sequence[str], on_progress: Progress
+    ) -> Population:
+        made = self._archive.alignment_of(rows.population(loaded.identifiers.keys), peers)
+        record, alignments = (
+            self._archive.load_alignment(made)
+            if made is not None
+            else self._align(_name("scoring", None), "left", config, loaded, on_progress)
+        )
+        return Population(record, alignments, loaded)
 
     def _score(
         self, model: str, alignments: dict[str, Alignment], table: LabelTable, on_progress: Progress
@@ -270,12 +311,6 @@ class LabelParty:
             model_id=model,
             on_progress=on_progress,
         )
-
-    def _for_model(self, source: str, columns: Sequence[str]) -> Config:
-        """Return the configuration for a source of which only the model's columns are looked at."""
-        config = self._config.with_source(source)
-        data = msgspec.structs.replace(config.data, include=list(columns), exclude=[])
-        return msgspec.structs.replace(config, data=data)
 
     def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
         return {peer: LabelSession(self._channel, peer) for peer in peers}

@@ -132,9 +132,10 @@ def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) ->
     if data and party.role == "label" and data.label is None:
         yield "data.label: missing; a label party names its label column"
     if data and party.role == "feature":
-        for key, value in (("data.label", data.label), ("data.weight", data.weight)):
-            if value is not None:
-                yield f"{key}: a feature party has none; remove it, and exclude the column if it is a secret"
+        for key in ("label", "weight", "amount", "day"):
+            if getattr(data, key) is not None:
+                remedy = "remove it, and exclude the column if it is a secret"
+                yield f"data.{key}: a feature party has none; {remedy}"
     if party.role == "feature" and model not in (None, TreeParams()):
         yield "model: only the label party chooses parameters; remove the section"
 
@@ -170,3 +171,6 @@ def _data_mistakes(data: Data) -> Iterator[str]:
     for role, column in (("label", data.label), ("weight", data.weight)):
         if column is not None and column in {*data.include, *data.keys.values()}:
             yield f"data.{role}: {column} is also a key or an included column; a column has one use"
+    for role, column in (("amount", data.amount), ("day", data.day)):
+        if column is not None and column in {*data.keys.values(), data.label, data.weight}:
+            yield f"data.{role}: {column} is also a key, the label or the weight; name another column"

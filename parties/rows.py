@@ -35,6 +35,8 @@ class Rows(NamedTuple):
             table.columns[at],
             np.zeros(0, np.float32) if table.labels is None else table.labels[at],
             None if table.weights is None else table.weights[at],
+            None if table.amounts is None else table.amounts[at],
+            None if table.days is None else table.days[at],
         )
 
     def only(self, identifiers: Sequence[str]) -> Rows:
@@ -60,7 +62,7 @@ def load(config: Config, *, training: bool = True) -> Rows:
     """Read ``[data]``.
 
     Args:
-        training: whether the label and weight columns must be there, and every column have a value.
+        training: whether the label, weight, amount and day must be there, and every column have a value.
 
     Raises:
         DataError: the source cannot be read or used; every problem is listed.

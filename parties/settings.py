@@ -43,7 +43,11 @@ class Tls(Struct, frozen=True, kw_only=True):
 
 
 class Data(Struct, frozen=True, kw_only=True):
-    """Where the rows are, which columns make the key, and which columns take part."""
+    """Where the rows are, which columns make the key, and which columns take part.
+
+    ``amount`` (what a row of label 1 costs where it is missed) and ``day`` (when it came up) are what alerts
+    are weighed by. The amount is a feature too unless it is excluded, the day only where it is included.
+    """
 
     source: Annotated[Text, Meta(description="a .csv or .parquet file, or a SQLAlchemy URL")]
     table: Text | None = None
@@ -64,6 +68,8 @@ class Data(Struct, frozen=True, kw_only=True):
     exclude: Names = []
     label: Text | None = None
     weight: Text | None = None
+    amount: Text | None = None
+    day: Text | None = None
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -109,6 +115,24 @@ class Serving(Struct, frozen=True, kw_only=True):
     lanes: Annotated[int, Meta(ge=1, le=16, description="a whole number, 1 to 16")] = 2
     failures: Positive = 5
     retry_seconds: Annotated[float, Meta(gt=0, le=3_600, description="seconds, above 0")] = 2.0
+
+
+class Api(Struct, frozen=True, kw_only=True):
+    """Where a label party's scoring API listens, and how much it takes in.
+
+    ``certificate`` and ``key`` are those of ``[tls]`` unless given. ``plain_http`` is for a proxy on the same
+    machine that ends TLS itself. ``connections`` is how many stay open between requests.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="a port, 1 to 65535")] = 9443
+    certificate: Text | None = None
+    key: Text | None = None
+    plain_http: Annotated[bool, Meta(description="true (no TLS, on a loopback host only) or false")] = False
+    threads: Annotated[int, Meta(ge=1, le=256, description="a whole number, 1 to 256")] = 16
+    connections: Annotated[int, Meta(ge=1, le=10_000, description="a whole number, 1 to 10000")] = 256
+    max_records: Annotated[int, Meta(ge=1, le=65_536, description="a whole number, 1 to 65536")] = 10_000
+    max_body_mb: Annotated[int, Meta(ge=1, le=256, description="megabytes, 1 to 256")] = 8
 
 
 class Peer(Struct, frozen=True, kw_only=True):

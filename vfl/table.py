@@ -24,6 +24,8 @@ class LabelTable:
         columns: float32 [n, f], NaN where missing.
         labels: float32 [n]; empty where only scoring is wanted.
         weights: float32 [n], or None for equal weights.
+        amounts: float32 [n], what a row of label 1 costs where it is missed, or None.
+        days: int64 [n], a number for the day of each row, or None.
     """
 
     identifiers: Sequence[str]
@@ -31,6 +33,8 @@ class LabelTable:
     columns: Float32
     labels: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
     weights: Float32 | None = None
+    amounts: Float32 | None = None
+    days: npt.NDArray[np.int64] | None = None
 
     def rows_of(self, alignment: Alignment) -> npt.NDArray[np.int64]:
         """Return int64 [aligned rows]: this table's row of each aligned customer.

@@ -33,7 +33,8 @@ class Table(NamedTuple):
 
     keys: for each key field its values as text, ``""`` where empty, in row order.
     names, columns: the feature columns, ``float32[rows, features]`` with NaN where missing.
-    labels, weights: ``float32[rows]``; the label party's alone.
+    labels, weights, amounts: ``float32[rows]``; the label party's alone, as are the days.
+    days: ``int64[rows]``, a number for each day: days since 1970 where they are dates.
     """
 
     keys: dict[str, list[str]]
@@ -41,6 +42,8 @@ class Table(NamedTuple):
     columns: npt.NDArray[np.float32]
     labels: npt.NDArray[np.float32] | None
     weights: npt.NDArray[np.float32] | None
+    amounts: npt.NDArray[np.float32] | None
+    days: npt.NDArray[np.int64] | None
 
     @property
     def rows(self) -> int:
@@ -51,7 +54,7 @@ def tabulate(frame: pd.DataFrame, data: Data, *, training: bool = True) -> Table
     """Return the rows of a source.
 
     Args:
-        training: whether the label and weight columns must be there, and every column have a value.
+        training: whether the label, weight, amount and day must be there, and every column have a value.
 
     Raises:
         DataError: lists every column that cannot be used, by name and count.
@@ -68,8 +71,9 @@ def examine(frame: pd.DataFrame, data: Data, *, training: bool = True) -> tuple[
     problems = _repeated(frame)
     frame = frame.loc[:, ~frame.columns.duplicated()]
     keys = {field: _text(frame, column, problems) for field, column in data.keys.items()}
-    targets = [data.label, data.weight] if training else [None, None]
-    labels, weights = (_target(frame, column, problems) for column in targets)
+    targets = [data.label, data.weight, data.amount] if training else [None] * 3
+    labels, weights, amounts = (_target(frame, column, problems) for column in targets)
+    days = _days(frame, data.day, problems) if training and data.day is not None else None
     names = _features(frame, data, problems)
     columns = np.full((len(frame), len(names)), np.nan, dtype=np.float32)
     for position, name in enumerate(names):
@@ -78,7 +82,7 @@ def examine(frame: pd.DataFrame, data: Data, *, training: bool = True) -> tuple[
             problems.append(Problem(name, len(frame), "no value is usable; fill or exclude the column"))
     if not len(frame):
         problems.append(Problem("(all)", 0, "the source has no rows"))
-    return Table(keys, names, columns, labels, weights), problems
+    return Table(keys, names, columns, labels, weights, amounts, days), problems
 
 
 def _repeated(frame: pd.DataFrame) -> list[Problem]:
@@ -90,7 +94,7 @@ def _repeated(frame: pd.DataFrame) -> list[Problem]:
 
 
 def _features(frame: pd.DataFrame, data: Data, problems: list[Problem]) -> list[str]:
-    taken = {*data.keys.values(), data.label, data.weight, *data.exclude}
+    taken = {*data.keys.values(), data.label, data.weight, *data.exclude} | ({data.day} - {*data.include})
     for name in data.exclude:
         if name not in frame.columns:
             problems.append(Problem(name, 0, "excluded, but there is no such column; correct data.exclude"))
@@ -124,17 +128,36 @@ def _text(frame: pd.DataFrame, column: str, problems: list[Problem]) -> list[str
 def _target(
     frame: pd.DataFrame, column: str | None, problems: list[Problem]
 ) -> npt.NDArray[np.float32] | None:
-    """Return a label or weight column, which must be there and complete."""
+    """Return a label, weight or amount column, which must be there and complete."""
     if column is None:
         return None
     if column not in frame.columns:
-        problems.append(Problem(column, 0, "there is no such column; correct data.label or data.weight"))
+        problems.append(Problem(column, 0, "there is no such column; correct data.label, weight or amount"))
         return None
     values = _numbers(frame, column, problems)
     missing = int(np.isnan(values).sum())
     if missing and not any(problem.column == column for problem in problems):
         problems.append(Problem(column, missing, f"{missing} values are missing; fill them or drop the rows"))
     return values
+
+
+def _days(frame: pd.DataFrame, column: str, problems: list[Problem]) -> npt.NDArray[np.int64]:
+    """Return a number for the day of each row, from dates, dates written as text, or numbers of days."""
+    if column not in frame.columns:
+        problems.append(Problem(column, 0, "there is no such column; correct data.day"))
+        return np.zeros(len(frame), np.int64)
+    values = frame[column]
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        days = np.floor(pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan))
+    else:
+        times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+        dates = times.dt.tz_localize(None).to_numpy("datetime64[D]")
+        days = np.where(np.isnat(dates), np.nan, dates.astype(np.int64))
+    wrong = ~(np.abs(days) < 2**53)
+    if wrong.any():
+        count = int(wrong.sum())
+        problems.append(Problem(column, count, f"{count} values are no day; write dates as 2024-12-31"))
+    return np.where(wrong, 0, days).astype(np.int64)
 
 
 def _numbers(frame: pd.DataFrame, column: str, problems: list[Problem]) -> npt.NDArray[np.float32]:

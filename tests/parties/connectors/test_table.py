@@ -87,3 +87,39 @@ def test_included_columns_come_in_the_named_order() -> None:
     """``include`` fixes both which columns take part and their order."""
     frame = pd.DataFrame({"id": ["a"], "x": [1], "y": [2], "z": [3]})
     assert tabulate(frame, data(include=["z", "x"])).columns.tolist() == [[3.0, 1.0]]
+
+
+def test_amounts_are_features_too_and_days_are_not() -> None:
+    """What a row costs may tell; the day it came up on would only be learnt by heart."""
+    frame = pd.DataFrame({"id": ["a", "b"], "y": [0, 1], "cost": [1.5, 2.0], "day": [3, 3], "x": [1, 2]})
+    table = tabulate(frame, data(label="y", amount="cost", day="day"))
+    assert table.names == ["cost", "x"]
+    assert (table.amounts.tolist(), table.days.tolist()) == ([1.5, 2.0], [3, 3])
+    assert tabulate(frame, data(label="y", day="day", include=["day"])).names == ["day"]
+    scored = tabulate(frame[["id", "x"]], data(label="y", amount="cost", day="day"), training=False)
+    assert (scored.amounts, scored.days) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2024-02-28", "2024-02-29", "2024-02-29T23:59:59"],
+        pd.to_datetime(["2024-02-28 10:00", "2024-02-29 00:00", "2024-02-29 23:59"]),
+        ["2024-02-28T10:00Z", "2024-02-29T01:00+01:00", "2024-02-29 23:59"],
+        pd.to_datetime(["2024-02-28", "2024-02-29", "2024-02-29"]).date,
+        [19781, 19782, 19782.75],
+    ],
+)
+def test_days_are_dates_times_or_numbers(days: Any) -> None:
+    """Whatever a day is written as, rows of one day have one number."""
+    frame = pd.DataFrame({"id": ["a", "b", "c"], "x": [1, 2, 3], "when": days})
+    assert tabulate(frame, data(day="when")).days.tolist() == [19781, 19782, 19782]
+
+
+def test_days_that_are_none_are_counted() -> None:
+    """A text that is no date, and a row without one."""
+    frame = pd.DataFrame({"id": ["a", "b", "c"], "x": [1, 2, 3], "when": ["2024-02-28", "soon", None]})
+    with pytest.raises(DataError, match="when: 2 values are no day"):
+        tabulate(frame, data(day="when"))
+    with pytest.raises(DataError, match=r"day: there is no such column; correct data\.day"):
+        tabulate(frame, data(day="day"))

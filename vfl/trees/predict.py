@@ -22,6 +22,7 @@ Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 BLOCK_ROWS = 4096  # rows of a population whose directions are held at once
+TURNED_ROWS = 32
 BLOCK_CELLS = 2**15  # rows by trees, or by splits, worked on at once: they stay in the processor's cache
 
 
@@ -81,17 +82,16 @@ class Predictor:
             raise NotAligned(f"The model needs directions from {len(self._owners)} feature parties")
         sides = np.empty((self._first_split[-1], len(columns)), dtype=np.bool_)
         sides[0] = True
-        sides[1 : self._first_split[2]] = self._own.directions(columns).T
+        _turn(self._own.directions(columns), sides[1 : self._first_split[2]])
         starts = self._first_split[2:-1]
         parties = zip(self._owners, starts, self._defaults, directions, known, strict=True)
         for name, start, default, told, rows in parties:
-            block = sides[start : start + len(default)]
+            by_row = np.repeat(default[None, :], len(columns), axis=0)
             if told is not None and told.shape != (len(rows), len(default)):
                 raise NotAligned(f"The directions from {name} do not fit the model or the rows asked for")
-            if told is None or len(rows) < len(columns):
-                block[:] = default[:, None]
             if told is not None:
-                block[:, rows] = told.T
+                by_row[rows] = told
+            _turn(by_row, sides[start : start + len(default)])
         return sides
 
     def margins(self, sides: Bool) -> Float32:
@@ -166,11 +166,10 @@ class _Forest:
 
     def margins(self, sides: Bool, base_margin: np.float32) -> Float32:
         """The base margin plus the leaf of each tree, in the order of the trees."""
-        n_rows = sides.shape[1]
-        flat, line = np.ascontiguousarray(sides).reshape(-1), self._side * n_rows
-        margins = np.empty(n_rows, dtype=np.float32)
-        for rows in _blocks(n_rows, len(self._roots)):
-            row = np.arange(rows.start, rows.stop)
+        margins = np.empty(sides.shape[1], dtype=np.float32)
+        for rows in _blocks(len(margins), len(self._roots)):
+            row = np.arange(rows.stop - rows.start)
+            flat, line = sides[:, rows].reshape(-1), self._side * len(row)
             node = np.repeat(self._roots, len(row), axis=1)
             for _ in range(self._depth):
                 node = self._right[node] - flat[line[node] + row]
@@ -180,10 +179,20 @@ class _Forest:
 
 
 def _blocks(n_rows: int, width: int) -> Iterator[slice]:
-    """Slices of so many rows that rows times width stay in the processor's cache."""
-    step = max(1, BLOCK_CELLS // max(1, width))
+    """Slices of so many rows that rows times width stay in the processor's cache.
+
+    The number is odd: lines of a power of two of bytes would all compete for the same places of it.
+    """
+    step = BLOCK_CELLS // max(1, width) | 1
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def _turn(by_row: Bool, by_split: Bool) -> None:
+    """Copy bool [rows, splits] into bool [splits, rows], in steps whose lines the cache can hold."""
+    for start in range(0, len(by_row), TURNED_ROWS):
+        rows = slice(start, start + TURNED_ROWS)
+        by_split[:, rows] = by_row[rows].T
 
 
 def _depth(tree: Tree) -> int:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import xgboost
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vfl.errors import DataError, NotAligned
+from vfl.model import FeatureShare, LabelShare, PeerColumns, SplitTable, Tree
 from vfl.params import TreeParams
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.predict import BLOCK_ROWS, Predictor, split_directions
@@ -57,6 +60,107 @@ def test_margins_equal_xgboost_on_new_rows(grown, federation):
     assert np.array_equal(score(ours, fresh), booster.predict(data, output_margin=True))
 
 
+def random_shares(rng, widths, n_trees, depth):
+    """Shares of a model of random shape: trees of any owners, thresholds that values do meet."""
+    tables = [{"feature": [], "threshold": [], "default_left": []} for _ in widths]
+    owners = [owner for owner, width in enumerate(widths) if width]
+    trees = []
+    for _ in range(n_trees):
+        nodes = [(-1, -1, -1, False, float(np.float32(rng.normal())))]
+        level = [0]
+        for _ in range(depth):
+            split, level = [node for node in level if rng.random() < 0.8], []
+            for node in split:
+                owner, default_left = int(rng.choice(owners)), bool(rng.integers(2))
+                table = tables[owner]
+                nodes[node] = (owner, len(table["feature"]), len(nodes), default_left, nodes[node][4])
+                table["feature"].append(int(rng.integers(widths[owner])))
+                table["threshold"].append(float(rng.integers(-2, 3)) / 2)
+                table["default_left"].append(default_left)
+                level += [len(nodes), len(nodes) + 1]
+                nodes += [(-1, -1, -1, False, float(np.float32(rng.normal()))) for _ in range(2)]
+        owner, split, left, default_left, value = map(list, zip(*nodes, strict=True))
+        zeros = [0.0] * len(nodes)
+        trees.append(
+            Tree(
+                owner=owner,
+                split=split,
+                left=left,
+                default_left=default_left,
+                value=value,
+                gain=zeros,
+                cover=zeros,
+            )
+        )
+    names = [[f"c{number}" for number in range(width)] for width in widths]
+    peers = [f"peer{number}" for number in range(1, len(widths))]
+    label = LabelShare(
+        params=PARAMS,
+        base_score=0.3,
+        columns=names[0],
+        owners=peers,
+        peers=[
+            PeerColumns(shown=own, split_column=table["feature"])
+            for own, table in zip(names[1:], tables[1:], strict=True)
+        ],
+        splits=SplitTable(**tables[0]),
+        trees=trees,
+    )
+    parts = [
+        FeatureShare(columns=own, splits=SplitTable(**table))
+        for own, table in zip(names[1:], tables[1:], strict=True)
+    ]
+    return label, dict(zip(peers, parts, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    widths=st.lists(st.integers(0, 3), min_size=1, max_size=4).filter(any),
+    n_trees=st.integers(1, 40),
+    depth=st.integers(0, 6),
+    n_rows=st.sampled_from([1, 2, 7, 300]),
+    data=st.data(),
+)
+def test_any_model_scores_as_the_merged_one(seed, widths, n_trees, depth, n_rows, data):
+    """Margins and scores of random models equal xgboost's, with unknown customers and silent parties."""
+    rng = np.random.default_rng(seed)
+    label, features = random_shares(rng, widths, n_trees, depth)
+    columns = [(rng.integers(-3, 4, (n_rows, width)) / 2).astype(np.float32) for width in widths]
+    for part in columns:
+        part[rng.random(part.shape) < 0.2] = np.nan
+    directions, known = [], []
+    for share, part in zip(features.values(), columns[1:], strict=True):
+        knows = rng.random(n_rows) < 0.7
+        rows = rng.permutation(np.flatnonzero(knows))
+        answers = data.draw(st.booleans())
+        part[~knows if answers else slice(None)] = np.nan
+        directions.append(split_directions(share, part[rows]) if answers else None)
+        known.append(rows)
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(to_xgboost_json(label, features)))
+    pooled = xgboost.DMatrix(np.concatenate(columns, axis=1), feature_names=booster.feature_names)
+    ours = margins(label, columns[0], directions, known)
+    assert ours.tobytes() == booster.predict(pooled, output_margin=True).tobytes()
+    predictor = Predictor(label)
+    assert predictor.predict(columns[0], directions, known).tobytes() == predictor.scores(ours).tobytes()
+
+
+def test_a_row_scores_alike_alone_and_in_any_batch(grown):
+    """A row's sides, margin and score are the same bits whether it is asked for alone or with the others."""
+    table, ours, _ = grown
+    predictor, columns = Predictor(ours.label), table.parts[0][0]
+    directions, known = directions_of(ours, table), known_of(table)
+    batch = predictor.sides(columns, directions, known)
+    scores = predictor.predict(columns, directions, known)
+    for row in range(0, len(columns), 37):
+        told = [given[at == row] for given, at in zip(directions, known, strict=True)]
+        here = [np.flatnonzero(at[at == row] == row) for at in known]
+        alone = predictor.sides(columns[row : row + 1], told, here)
+        assert np.array_equal(alone[:, 0], batch[:, row])
+        assert predictor.scores(predictor.margins(alone)).tobytes() == scores[row : row + 1].tobytes()
+
+
 def test_the_order_of_a_partys_rows_does_not_matter(grown):
     """Directions may come in any order of rows, if ``known`` says which they are."""
     table, ours, _ = grown
@@ -107,6 +211,6 @@ def test_no_rows_give_no_margins(grown):
     """An empty batch is answered with an empty result."""
     _, ours, _ = grown
     nothing = [np.zeros((0, len(share.splits)), dtype=bool) for share in ours.features.values()]
-    assert margins(ours.label, np.zeros((0, 2), np.float32), nothing, [np.zeros(0, np.int64)] * 2).shape == (
-        0,
-    )
+    known = [np.zeros(0, np.int64)] * 2
+    assert margins(ours.label, np.zeros((0, 2), np.float32), nothing, known).shape == (0,)
+    assert Predictor(ours.label).predict(np.zeros((0, 2), np.float32), nothing, known).shape == (0,)

@@ -46,14 +46,8 @@ class PeerStore:
         )
 
     def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
-        """Return names and values ``float32[aligned rows, features]`` of this party's columns.
-
-        Raises:
-            NotAligned: aligned customers are not in the data any more.
-            DataError: the data cannot be used.
-        """
-        rows = self._source.rows()
-        return rows.table.names, rows.table.columns[rows.of(alignment.identifiers)]
+        """Return names and values of this party's columns; see `Source.aligned`."""
+        return self._source.aligned(alignment)
 
     def has_share(self, model_id: str) -> bool:
         return self._share(model_id).exists()

@@ -1,9 +1,11 @@
 """What a peer may ask of this party: pure decisions, all in one place. Silence means no.
 
-Every function returns quietly or raises :class:`~vfl.errors.NotAllowed` with a sentence for the peer.
+A function that checks returns quietly or raises :class:`~vfl.errors.NotAllowed` with a sentence for the peer.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from parties.config import Config
 from parties.settings import Limits, Peer, Permission
@@ -58,6 +60,21 @@ def check_owner(peer: str, owner: str) -> None:
     """Refuse a message for a job that another peer opened."""
     if peer != owner:
         raise NotAllowed("this job is not yours; open a job of your own")
+
+
+def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
+    """Return the names under which a peer may tell what these columns contribute; empty where it may not.
+
+    One value under this party's name is no more than the peer can compute from scores alone: the margin less
+    what its own columns contribute. Groups and columns tell it which of the anonymous columns is what.
+    """
+    if peer.reasons == "none":
+        return []
+    if peer.reasons == "columns":
+        return list(columns)
+    groups = config.data.groups if peer.reasons == "groups" else {}
+    group_of = {column: group for group, grouped in groups.items() for column in grouped}
+    return [group_of.get(column, config.party.name) for column in columns]
 
 
 def shows_timing(config: Config, fingerprint: str) -> bool:

@@ -15,6 +15,7 @@ from parties import connectors
 from parties.config import Config
 from parties.connectors.table import Table, tabulate
 from vfl.errors import NotAligned
+from vfl.psi.alignment import Alignment
 from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
 from vfl.table import LabelTable
 
@@ -77,6 +78,18 @@ def load(config: Config, *, training: bool = True) -> Rows:
     return Rows(table, identifiers)
 
 
+KEPT_ALIGNMENTS = 4
+"""Alignments whose columns a source keeps at hand: those that were used last."""
+
+
+class Aligned(NamedTuple):
+    """Columns in the order of an alignment, and the version of the file they were read from."""
+
+    version: tuple[int, int] | None
+    names: list[str]
+    columns: npt.NDArray[np.float32]
+
+
 class Source:
     """The rows of ``[data]``, read again only when the file has changed; a database is always read."""
 
@@ -85,14 +98,41 @@ class Source:
         self._lock = threading.Lock()
         self._version: tuple[int, int] | None = None
         self._rows: Rows | None = None
+        self._aligned: dict[bytes, Aligned] = {}
 
     def rows(self) -> Rows:
         """Return the rows; raises DataError."""
         with self._lock:
-            version = self._file_version()
-            if self._rows is None or version is None or version != self._version:
-                self._rows, self._version = load(self._config), version
-            return self._rows
+            return self._read()
+
+    def aligned(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """Return names and values ``float32[aligned rows, features]`` of the columns of aligned customers.
+
+        The values are read-only, so that jobs on the same alignment and the same data share one array.
+
+        Raises:
+            NotAligned: aligned customers are not in the data any more.
+            DataError: the data cannot be used.
+        """
+        with self._lock:
+            version, kept = self._file_version(), self._aligned.pop(alignment.fingerprint, None)
+            if kept is None or version is None or kept.version != version:
+                rows = self._read()
+                names, columns = rows.table.names, rows.table.columns[rows.of(alignment.identifiers)]
+                if kept and kept.names == names and np.array_equal(kept.columns, columns, equal_nan=True):
+                    columns = kept.columns
+                columns.setflags(write=False)
+                kept = Aligned(version, names, columns)
+            self._aligned[alignment.fingerprint] = kept
+            while len(self._aligned) > KEPT_ALIGNMENTS:
+                del self._aligned[next(iter(self._aligned))]
+            return kept.names, kept.columns
+
+    def _read(self) -> Rows:
+        version = self._file_version()
+        if self._rows is None or version is None or version != self._version:
+            self._rows, self._version = load(self._config), version
+        return self._rows
 
     def _file_version(self) -> tuple[int, int] | None:
         path = self._config.path(self._config.data.source)

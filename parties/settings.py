@@ -10,6 +10,7 @@ from vfl.wire.messages import Identifier
 
 Permission = Literal["align", "train", "score", "export"]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+Reasons = Literal["none", "merged", "groups", "columns"]
 
 Text = Annotated[str, Meta(min_length=1, max_length=4_000, description="a text that is not empty")]
 Name = Annotated[Identifier, Meta(description="up to 64 letters, digits, '.', '_' or '-'")]
@@ -47,6 +48,7 @@ class Data(Struct, frozen=True, kw_only=True):
 
     ``amount`` (what a row of label 1 costs where it is missed) and ``day`` (when it came up) are what alerts
     are weighed by. The amount is a feature too unless it is excluded, the day only where it is included.
+    ``groups`` are feature columns of a feature party whose contributions to a score are told as one.
     """
 
     source: Annotated[Text, Meta(description="a .csv or .parquet file, or a SQLAlchemy URL")]
@@ -70,6 +72,10 @@ class Data(Struct, frozen=True, kw_only=True):
     weight: Text | None = None
     amount: Text | None = None
     day: Text | None = None
+    groups: Annotated[
+        dict[Annotated[str, Meta(min_length=1, max_length=200)], Names],
+        Meta(description='columns by group, such as { spending = ["spent_7d", "spent_30d"] }'),
+    ] = {}
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -140,6 +146,9 @@ class Peer(Struct, frozen=True, kw_only=True):
 
     ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
     ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
+    ``reasons`` says under which names it may tell what this party's columns contribute to a score: none at
+    all, all columns merged under this party's name, the groups of ``data.groups`` (other columns merged),
+    or each column.
     """
 
     fingerprint: Annotated[
@@ -154,6 +163,7 @@ class Peer(Struct, frozen=True, kw_only=True):
         list[Permission], Meta(description='a list out of "align", "train", "score", "export"')
     ] = []
     show_columns: Annotated[bool, Meta(description="true (column names) or false (anonymous)")] = False
+    reasons: Annotated[Reasons, Meta(description='"none", "merged", "groups" or "columns"')] = "merged"
     show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
     answer_seconds: Positive = 1_800
     limits: Limits = Limits()

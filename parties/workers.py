@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from parties import policy
 from parties.config import Config
 from parties.local import PeerStore
 from parties.rows import Source
@@ -42,5 +45,5 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
     if isinstance(opening, (m.OpenScoring, m.AskShare)) and not store.has_share(opening.model):
         raise NotAllowed(f"this party has no share of a model {opening.model} of yours; train it first")
     if isinstance(opening, m.OpenScoring):
-        return ScoringWorker(store).handle
+        return ScoringWorker(store, partial(policy.reasons, config, grant)).handle
     return ShareWorker(store).handle

@@ -103,6 +103,8 @@ def _features(frame: pd.DataFrame, data: Data, problems: list[Problem]) -> list[
             problems.append(Problem(name, 0, "included, but no such column; correct data.include"))
     present = [str(name) for name in frame.columns]
     names = [name for name in data.include or present if name in present and name not in taken]
+    for name in sorted({column for columns in data.groups.values() for column in columns} - {*names}):
+        problems.append(Problem(name, 0, "grouped, but it is no feature column; correct data.groups"))
     if not names:
         problems.append(Problem("(all)", 0, "no feature column is left; see data.include and data.exclude"))
     return names

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from parties import rows
 from parties.config import Config
 from parties.local import PeerStore
 from parties.rows import Source
@@ -106,3 +108,32 @@ def test_the_memory_limit_is_configured(bureau: Config) -> None:
     assert PeerStore(msgspec.structs.replace(bureau, server=server), "bank", Source(bureau)).memory_limit == (
         7 * 2**20
     )
+
+
+def test_jobs_on_one_alignment_share_its_columns(
+    store: PeerStore,
+) -> None:
+    """However often it is asked for, there is one array, nobody can write to it, and few are kept."""
+    first = store.aligned_columns(alignment("C050", "C100"))[1]
+    assert store.aligned_columns(alignment("C050", "C100"))[1] is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 1.0
+    assert store.aligned_columns(alignment("C100", "C050"))[1][0].tolist() == first[1].tolist()
+    for number in range(rows.KEPT_ALIGNMENTS):
+        store.aligned_columns(alignment(f"C{number + 60:03d}"))
+    assert store.aligned_columns(alignment("C050", "C100"))[1] is not first
+
+
+def test_a_database_is_read_again_without_a_second_copy(bureau: Config, tmp_path: Path) -> None:
+    """A database is always asked, and what it then gives is a new array only where it gives something new."""
+    with sqlite3.connect(tmp_path / "data.sqlite") as database:
+        database.execute("CREATE TABLE people (customer_id TEXT, balance REAL, delays REAL)")
+        database.execute("INSERT INTO people VALUES ('C050', 1.5, NULL), ('C051', 2.5, 3)")
+    data = msgspec.structs.replace(bureau.data, source=f"sqlite:///{tmp_path}/data.sqlite", table="people")
+    config = msgspec.structs.replace(bureau, data=data)
+    store = PeerStore(config, "bank", Source(config))
+    first = store.aligned_columns(alignment("C050", "C051"))[1]
+    assert store.aligned_columns(alignment("C050", "C051"))[1] is first
+    with sqlite3.connect(tmp_path / "data.sqlite") as database:
+        database.execute("UPDATE people SET delays = 7")
+    assert store.aligned_columns(alignment("C050", "C051"))[1][:, 1].tolist() == [7.0, 7.0]

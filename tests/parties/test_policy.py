@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from parties import policy
@@ -67,6 +70,28 @@ def test_identity_is_the_certificate(bureau: Config, bank: Config) -> None:
     for stranger in ("", "0" * 64):
         with pytest.raises(UnknownPeer):
             policy.peer_with(bureau, stranger)
+
+
+@pytest.mark.parametrize(
+    ("policy_", "told"),
+    [
+        ("none", []),
+        ("merged", ["bureau"] * 3),
+        ("groups", ["bureau", "late", "late"]),
+        ("columns", ["balance", "delays", "days_late"]),
+    ],
+)
+def test_reasons_are_told_as_far_as_granted(bureau: Config, policy_: Any, told: list[str]) -> None:
+    """Nothing, one value for the party, its groups with the rest merged, or every column."""
+    data = msgspec.structs.replace(bureau.data, groups={"late": ["delays", "days_late"]})
+    config = msgspec.structs.replace(bureau, data=data)
+    granted = Peer(fingerprint="a" * 64, reasons=policy_)
+    assert policy.reasons(config, granted, ["balance", "delays", "days_late"]) == told
+
+
+def test_reasons_are_merged_unless_said_otherwise(bureau: Config) -> None:
+    """The default names no column, whatever groups there are."""
+    assert set(policy.reasons(bureau, Peer(fingerprint="a" * 64), ["balance", "delays"])) == {"bureau"}
 
 
 def test_silence_means_no() -> None:

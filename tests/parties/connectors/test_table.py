@@ -50,7 +50,7 @@ def test_all_problems_come_together_without_values() -> None:
     frame["infinite"] = frame["infinite"].astype(float)
     frame["date"] = pd.to_datetime(frame["date"])
     with pytest.raises(DataError) as caught:
-        tabulate(frame, data(exclude=["absent"]))
+        tabulate(frame, data(exclude=["absent"], groups={"a group": ["text", "nowhere"]}))
     told = str(caught.value)
     for line in (
         "text: 1 values are text",
@@ -59,6 +59,7 @@ def test_all_problems_come_together_without_values() -> None:
         "twice: 2 columns have this name",
         "date: its type",
         "absent: excluded, but there is no such column",
+        "nowhere: grouped, but it is no feature column",
     ):
         assert f"\n  {line}" in told
     assert "secret" not in told

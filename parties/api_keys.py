@@ -94,14 +94,17 @@ class ApiKeys:
         """Return all keys, revoked ones included, in the order of their making."""
         return [key for _, key in self._read().values()]
 
-    def find(self, text: str) -> ApiKey | None:
-        """Return what is known of a good key, None for any other text."""
+    def find(self, text: str, *, look_again: bool = True) -> ApiKey | None:
+        """Return what is known of a good key, None for any other text.
+
+        Args:
+            look_again: whether to look for an unknown key at once, for it may have been made a moment ago.
+        """
         id = text.split("_", 2)[1] if text.count("_") >= 2 else ""
         now = time.monotonic()
         with self._lock:
-            # A key made a moment ago is looked for at once; how often strangers can cause that is limited
-            # by the limit on failed authentications.
-            if now - self._read_at > REFRESH_SECONDS or id not in self._known:
+            old = now - self._read_at > REFRESH_SECONDS
+            if old or (look_again and id not in self._known):
                 self._known, self._read_at = self._read(), now
             digest, key = self._known.get(id, (bytes(32), None))
         right = hmac.compare_digest(digest, _digest(text))

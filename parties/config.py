@@ -5,6 +5,7 @@ The structs of `parties.settings` are the format.
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from parties.reading import read_params, read_struct, read_table, unknown_keys
-from parties.settings import Crypto, Data, Name, Party, Peer, Server, Serving, Store, Tls
+from parties.settings import Api, Crypto, Data, Name, Party, Peer, Server, Serving, Store, Tls
 from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi.identifiers import Recipe
@@ -38,6 +39,7 @@ class Config(Struct, frozen=True, kw_only=True):
     store: Store = Store()
     crypto: Crypto = Crypto()
     serving: Serving = Serving()
+    api: Api = Api()
     model: TreeParams = TreeParams()
     peers: dict[str, Peer] = {}
 
@@ -64,6 +66,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "store": Store,
     "crypto": Crypto,
     "serving": Serving,
+    "api": Api,
 }
 
 
@@ -110,6 +113,8 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
     if sections["party"]:
         mistakes += _peer_mistakes(sections["party"], sections["peers"])
         mistakes += _role_mistakes(sections["party"], sections["data"], sections["model"])
+    if sections["api"]:
+        mistakes += _api_mistakes(sections["api"])
     if mistakes:
         lines = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigError(f"{directory / FILE} has {len(mistakes)} mistake(s):{lines}")
@@ -136,6 +141,8 @@ def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) ->
             if getattr(data, key) is not None:
                 remedy = "remove it, and exclude the column if it is a secret"
                 yield f"data.{key}: a feature party has none; {remedy}"
+    if data and party.role == "label" and data.groups:
+        yield "data.groups: only a feature party groups its columns; remove it"
     if party.role == "feature" and model not in (None, TreeParams()):
         yield "model: only the label party chooses parameters; remove the section"
 
@@ -155,6 +162,20 @@ def _peer_mistakes(party: Party, peers: Mapping[str, Peer]) -> Iterator[str]:
                 yield f"peers.{name}.allow: a label party is never asked for anything; remove it"
 
 
+def _api_mistakes(api: Api) -> Iterator[str]:
+    if (api.certificate is None) != (api.key is None):
+        yield "api.certificate: it belongs together with api.key; give both, or neither to use those of [tls]"
+    if api.plain_http and not _is_loopback(api.host):
+        yield f"api.plain_http: {api.host} can be reached by others; use TLS, or listen on 127.0.0.1"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _data_mistakes(data: Data) -> Iterator[str]:
     if data.table is not None and data.query is not None:
         yield "data.query: given together with data.table; keep one of them"
@@ -168,6 +189,11 @@ def _data_mistakes(data: Data) -> Iterator[str]:
             yield f"data.recipe: it has fields {fields}, data.keys has {sorted(data.keys)}; name them alike"
     except ParameterError as error:
         yield f"data.recipe: {error}"
+    grouped = [column for columns in data.groups.values() for column in columns]
+    for name in sorted({name for name in grouped if grouped.count(name) > 1}):
+        yield f"data.groups: {name} is there twice; a column is in one group"
+    for name in sorted({*grouped} & {*data.exclude, *data.keys.values()}):
+        yield f"data.groups: {name} is no feature column; take it out of its group"
     for role, column in (("label", data.label), ("weight", data.weight)):
         if column is not None and column in {*data.include, *data.keys.values()}:
             yield f"data.{role}: {column} is also a key or an included column; a column has one use"

@@ -1,4 +1,4 @@
-"""The feature party's server: cheroot with mutual TLS, bounded threads, a graceful stop."""
+"""What serves a party's application: cheroot with TLS, bounded threads and bodies, a graceful stop."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cheroot import server as cheroot
@@ -37,9 +38,9 @@ log = logging.getLogger("parties")
 class _Adapter(BuiltinSSLAdapter):
     """Wraps a socket without shaking hands; the server sees to that."""
 
-    def __init__(self, files: tls.Files) -> None:
-        super().__init__(str(files.certificate), str(files.key), str(files.ca))
-        self.context = tls.server_context(files)
+    def __init__(self, certificate: Path, key: Path, context: ssl.SSLContext) -> None:
+        super().__init__(str(certificate), str(key))
+        self.context = context
 
     def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, str]]:
         return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
@@ -49,7 +50,10 @@ class _Request(cheroot.HTTPRequest):
     """Throws an unread body away in blocks, where cheroot would read it into memory whatever its size."""
 
     def send_headers(self) -> None:
-        if getattr(self.rfile, "remaining", 0) > MAX_FRAME_BYTES:
+        if self.chunked_read and not self.rfile.closed:
+            # What is left of the body would be read as the next request.
+            self.close_connection = True
+        elif getattr(self.rfile, "remaining", 0) > self.server.max_body_bytes:
             self.close_connection = True
         elif hasattr(self.rfile, "remaining"):
             while self.rfile.remaining and self.rfile.read(min(2**16, self.rfile.remaining)):
@@ -61,8 +65,8 @@ class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
 
-class PartyServer(wsgi.Server):
-    """Serves a WSGI application under a party's address and certificate.
+class Server(wsgi.Server):
+    """Serves a WSGI application.
 
     Hands are shaken in threads of their own. cheroot does it in the one thread that accepts, where a
     client that connects and says nothing would keep everybody else waiting; in the threads that work,
@@ -72,24 +76,35 @@ class PartyServer(wsgi.Server):
     ConnectionClass = _Connection
     max_request_header_size = MAX_HEADER_BYTES
 
-    def __init__(self, config: Config, app: Any) -> None:
+    def __init__(
+        self,
+        app: Any,
+        address: tuple[str, int],
+        adapter: _Adapter | None,
+        *,
+        threads: int,
+        connections: int,
+        max_body_bytes: int,
+    ) -> None:
         super().__init__(
-            (config.server.host, config.server.port),
+            address,
             app,
-            numthreads=config.server.threads,
-            max=config.server.threads,
+            numthreads=threads,
+            max=threads,
             # Longer than clients keep an idle connection, so that none is closed under a message.
             timeout=2 * int(IDLE_SECONDS),
             shutdown_timeout=STOP_SECONDS,
             accepted_queue_size=WAITING_CONNECTIONS,
             server_name="vfl",
         )
-        self.ssl_adapter = _Adapter(tls.files_of(config))
+        self.max_body_bytes = max_body_bytes
+        self.keep_alive_conn_limit = connections
+        self.ssl_adapter = adapter
         self._handshakes = threading.Semaphore(MAX_HANDSHAKES)
 
     def process_conn(self, conn: Any) -> None:
         """Hand a connection to the threads that work, a new one after its handshake."""
-        if conn.ssl_env:
+        if conn.ssl_env or not self.ssl_adapter:
             super().process_conn(conn)
         elif self._handshakes.acquire(blocking=False):
             threading.Thread(target=self._shake_hands, args=(conn,), daemon=True).start()
@@ -115,7 +130,39 @@ class PartyServer(wsgi.Server):
         log.log(level, "%s", msg.split("\n", 1)[0][:200])
 
 
-def serve_until_stopped(server: PartyServer, on_ready: Callable[[str], None]) -> None:
+class PartyServer(Server):
+    """A feature party's server: its address and certificate, and no client without one."""
+
+    def __init__(self, config: Config, app: Any) -> None:
+        files = tls.files_of(config)
+        super().__init__(
+            app,
+            (config.server.host, config.server.port),
+            _Adapter(files.certificate, files.key, tls.server_context(files)),
+            threads=config.server.threads,
+            connections=WAITING_CONNECTIONS,
+            max_body_bytes=MAX_FRAME_BYTES,
+        )
+
+
+class ApiServer(Server):
+    """A label party's server: the scoring API at the address of ``[api]``."""
+
+    def __init__(self, config: Config, app: Any) -> None:
+        api, files = config.api, tls.files_of(config)
+        certificate = config.path(api.certificate) if api.certificate else files.certificate
+        key = config.path(api.key) if api.key else files.key
+        super().__init__(
+            app,
+            (api.host, api.port),
+            None if api.plain_http else _Adapter(certificate, key, tls.public_context(certificate, key)),
+            threads=api.threads,
+            connections=api.connections,
+            max_body_bytes=api.max_body_mb * 10**6,
+        )
+
+
+def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish the messages at work and return.
 
     Args:
@@ -130,10 +177,11 @@ def serve_until_stopped(server: PartyServer, on_ready: Callable[[str], None]) ->
     try:
         server.prepare()
     except OSError as error:
-        raise ConfigError(f"cannot listen on {server.bind_addr}: {error.strerror}; change [server]") from None
+        raise ConfigError(f"cannot listen on {server.bind_addr}: {error.strerror}; choose another in party.toml") from None
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
-    on_ready("https://{}:{}".format(*server.bind_addr[:2]))
+    scheme = "https" if server.ssl_adapter else "http"
+    on_ready("{}://{}:{}".format(scheme, *server.bind_addr[:2]))
     # Asleep and not waiting for a lock: another thread may take the signal, which would not end such a wait.
     while not asked:
         time.sleep(SIGNAL_SECONDS)

@@ -161,21 +161,38 @@ def client_context(files: Files, expected: str) -> ssl.SSLContext:
     return _context(context, files)
 
 
+def public_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the context of a server for clients that show a key of the API and no certificate: TLS 1.2 or 1.3.
+
+    Raises:
+        ConfigError: a file is missing or they do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, certificate, key)
+    return context
+
+
 def _context(context: ssl.SSLContext, files: Files) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    _load(context, *files)
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: Path, key: Path, ca: Path | None = None) -> None:
+    files = [file for file in (certificate, key, ca) if file]
     for file in files:
         if not file.is_file():
             raise ConfigError(f"{file} does not exist; make it with `vfl party init`, or correct [tls]")
-    if files.key.stat().st_mode & 0o077:
-        raise ConfigError(f"{files.key} can be read by others; run: chmod 600 {files.key}")
+    if key.stat().st_mode & 0o077:
+        raise ConfigError(f"{key} can be read by others; run: chmod 600 {key}")
     try:
-        context.load_cert_chain(files.certificate, files.key)
-        context.load_verify_locations(files.ca)
+        context.load_cert_chain(certificate, key)
+        if ca:
+            context.load_verify_locations(ca)
     except (ssl.SSLError, OSError):
-        raise ConfigError(
-            f"{files.certificate}, {files.key} and {files.ca} do not belong together; issue them anew"
-        ) from None
-    return context
+        names = ", ".join(map(str, files))
+        raise ConfigError(f"{names} do not belong together; issue them anew") from None
 
 
 def _sign_authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

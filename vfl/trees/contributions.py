@@ -35,7 +35,7 @@ Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-BLOCK = 2**19  # numbers in one array of a block of rows (4 MiB), so that a few stay in the cache
+BLOCK = 2**21  # numbers in one array of a block of rows (16 MiB); a few such arrays exist at once
 
 
 class _Edge(NamedTuple):
@@ -74,7 +74,7 @@ class Contributions:
 
     Raises:
         StateError: a node with a cover of 0 is split, so that no share of it goes either way (a
-            ``min_child_weight`` of 0 allows it; XGBoost's contributions are not numbers there).
+            ``min_child_weight`` of 0 allows it; XGBoost stops there with a failed check).
     """
 
     def __init__(self, share: LabelShare) -> None:
@@ -167,7 +167,7 @@ def _add_edges(edges: list[_Edge], tree: Tree, first_split: list[int], players: 
         if owner == LEAF:
             continue
         if cover[node] <= 0:
-            raise StateError("A split node has a cover of 0: train with a higher min_child_weight")
+            raise StateError("No reasons for a split of a node with cover 0: train with a higher min_child_weight")
         player = players[owner][split]
         previous = last[node].get(player, 0)
         for child, goes_left in ((tree.left[node], True), (tree.left[node] + 1, False)):

@@ -193,7 +193,7 @@ def prepare(
         DataError: fields or values do not fit, or duplicates or empty keys are to be refused; with
             the counts and what to do.
     """
-    keys = _keys(columns, recipe)
+    keys = canonical_keys(columns, recipe)
     counts = Counter(keys)
     empty = counts.pop("", 0)
     repeated = {key: count for key, count in counts.items() if count > 1}
@@ -218,8 +218,12 @@ def prepare(
     return PreparedIdentifiers(list(first), rows, recipe, report)
 
 
-def _keys(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> list[str]:
-    """Return one key for each row, empty where a field is."""
+def canonical_keys(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> list[str]:
+    """Return one key for each row, ``""`` where a field is empty; rows may repeat.
+
+    Raises:
+        DataError: fields or values do not fit.
+    """
     names = [name for name, _ in recipe.fields]
     if set(columns) != set(names):
         raise DataError(f"the recipe is for fields {names}, but columns are given for {sorted(columns)}")

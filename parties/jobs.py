@@ -66,13 +66,14 @@ class Jobs:
             VflError: from the session or the worker.
         """
         job = self._find(name, envelope) or self._begin(name, peer, envelope, make_handler)
-        before = job.session.sequence
+        before = job.session.state
         job.used = time.monotonic()
         try:
             return job.session.answer(envelope, job.handler)
         finally:
             job.used = time.monotonic()
-            if job.session.sequence != before or job.session.state in ENDED:
+            # A message that leaves the state as it is, as most of scoring do, is in the ledger alone.
+            if job.session.state is not before:
                 self._keep(envelope.job, job)
 
     def _find(self, name: str, envelope: Envelope[m.Request]) -> Job | None:
@@ -135,7 +136,7 @@ class Jobs:
             self._update(database.jobs.c.job.in_(idle), state=State.FAILED.value)
 
     def _keep(self, key: str, job: Job) -> None:
-        """Write where a job stands, and let go of the worker of one that has ended."""
+        """Write where a job stands now that its state has changed, and let go of the worker of one that has ended."""
         state, sequence = job.session.state, job.session.sequence
         if state in ENDED:
             with self._lock:

@@ -13,6 +13,9 @@ from vfl.wire.channel import Channel
 from vfl.wire.messages import Identifier
 
 
+_APPEND = sa.insert(database.ledger)
+
+
 class Total(NamedTuple):
     """Messages of one kind exchanged with one peer; bytes are those of frames."""
 
@@ -46,7 +49,7 @@ class Ledger:
             "request_bytes": len(request), "reply_bytes": len(reply or b""), "outcome": outcome,
         }  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(sa.insert(database.ledger).values(entry))
+            connection.execute(_APPEND, entry)
 
     def totals(self) -> list[Total]:
         """Return what was exchanged, by direction, peer, kind and outcome."""

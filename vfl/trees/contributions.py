@@ -167,7 +167,9 @@ def _add_edges(edges: list[_Edge], tree: Tree, first_split: list[int], players: 
         if owner == LEAF:
             continue
         if cover[node] <= 0:
-            raise StateError("No reasons for a split of a node with cover 0: train with a higher min_child_weight")
+            raise StateError(
+                "No reasons for a split of a node with cover 0: train with a higher min_child_weight"
+            )
         player = players[owner][split]
         previous = last[node].get(player, 0)
         for child, goes_left in ((tree.left[node], True), (tree.left[node] + 1, False)):

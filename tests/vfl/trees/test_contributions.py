@@ -2,8 +2,10 @@
 
 from itertools import combinations
 from math import comb
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost
 from hypothesis import given, settings
@@ -12,9 +14,12 @@ from hypothesis import strategies as st
 from vfl.errors import NotAligned, StateError
 from vfl.model import LEAF, FeatureShare, LabelShare, PeerColumns, SplitTable, Tree
 from vfl.params import TreeParams
+from vfl.scoring.label_party import ask_all
+from vfl.table import LabelTable
 from vfl.trees import contributions as module
 from vfl.trees.contributions import Contributions, names, top
 from vfl.trees.export import to_xgboost_json
+from vfl.trees.label_party import train
 from vfl.trees.predict import Predictor, split_directions
 
 
@@ -173,6 +178,31 @@ def test_contributions_of_a_trained_model_are_those_of_the_pooled_one(federation
     pooled = federation.pooled_xgboost(table, params, weight)
     theirs = pooled.predict(xgboost.DMatrix(table.pooled), pred_contribs=True)
     np.testing.assert_allclose(mine, theirs[:, :-1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(bias, theirs[:, -1], rtol=0, atol=1e-5)
+
+
+def test_a_model_trained_and_asked_over_the_wire_explains_as_the_pooled_one(
+    consortium, federation, private_key
+):
+    """Encrypted training, directions by message: contributions are those of xgboost on the pooled table."""
+    rng = np.random.default_rng(11)
+    customers = [f"C{i:03d}" for i in range(400)]
+    label = pd.DataFrame(rng.normal(size=(400, 2)), customers, ["age", "balance"])
+    telco = pd.DataFrame(rng.normal(size=(400, 2)), customers, ["calls", "roaming"]).mask(
+        rng.random((400, 2)) < 0.1
+    )
+    y = (label["age"] + telco["calls"].fillna(1) ** 2 + rng.normal(size=400) > 1).to_numpy(np.float32)
+    group = consortium(label, {"telco": telco[rng.random(400) < 0.8]})
+    table = LabelTable(customers, list(label.columns), label.to_numpy(np.float32), y)
+    params = TreeParams(n_estimators=3, max_depth=4, max_bin=16)
+    share = train(group.sessions(), group.alignments, table, params, private_key, model_id="m").share
+    told = ask_all(group.sessions(), group.alignments, share, model_id="m")
+    sides = Predictor(share).sides(table.columns, told, [table.rows_of(group.alignments["telco"])])
+    ours, bias = Contributions(share).of(sides)
+    pooled = SimpleNamespace(pooled=group.pooled().to_numpy(np.float32)[group.order()], y=y[group.order()])
+    booster = federation.pooled_xgboost(pooled, params)
+    theirs = booster.predict(xgboost.DMatrix(group.pooled().to_numpy(np.float32)), pred_contribs=True)
+    np.testing.assert_allclose(ours, theirs[:, :-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(bias, theirs[:, -1], rtol=0, atol=1e-5)
 
 

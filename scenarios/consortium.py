@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,8 @@ class Institution:
     Attributes:
         name: of the party and of its directory.
         data: its file.
-        key: the column that names the customer.
+        key: the column that names the customer or the transaction.
+        field: what all institutions call that field of the key.
         recipe: steps that make keys of all institutions alike.
         label: the label column; the institution that has one is the label party.
         allow: what a feature party lets the label party ask.
@@ -50,6 +52,7 @@ class Institution:
     name: str
     data: Path
     key: str = "customer_id"
+    field: str = "customer_id"
     recipe: str = "strip upper"
     label: str | None = None
     allow: Sequence[str] = ("align", "train", "score", "export")
@@ -74,6 +77,7 @@ class Consortium:
     institutions: Sequence[Institution]
     key_bits: int = 2048
     peak_mb: dict[str, float] = field(default_factory=dict)
+    _servers: dict[str, ExitStack] = field(default_factory=dict)
 
     @property
     def label(self) -> Institution:
@@ -148,17 +152,26 @@ class Consortium:
         Raises:
             CommandFailed: a server did not come up.
         """
-        with ExitStack() as stack:
-            stack.enter_context(leaving_on_sigterm())
-            names = [part.name for part in self.features]
-            servers = {name: stack.enter_context(serve(self.path(name))) for name in names}
-            for name, process in servers.items():
+        with leaving_on_sigterm(), ExitStack() as stack:
+            # The label party's server stops first: it asks the others.
+            for part in (*self.features, self.label):
+                self._servers[part.name] = stack.enter_context(ExitStack())
+            begun = {part.name: self._begin(part.name) for part in self.features}
+            for name, process in begun.items():
                 wait_until_ready(name, process)
-            try:
-                yield
-            finally:
-                for name, process in servers.items():
-                    self._remember(name, peak_mb(process.pid))
+            yield
+
+    def start(self, name: str) -> str:
+        """Serve one party within :meth:`serving`, and return the URL where it listens.
+
+        Raises:
+            CommandFailed: the server did not come up.
+        """
+        return wait_until_ready(name, self._begin(name))
+
+    def stop(self, name: str) -> None:
+        """Stop one party's server; it may be started again."""
+        self._servers[name].close()
 
     def traffic(self) -> dict[str, dict[str, int]]:
         """Return by feature party the bytes that the label party's ledger says it sent and received."""
@@ -169,10 +182,16 @@ class Consortium:
             exchanged[total["peer"]]["bytes_received"] += total["reply_bytes"]
         return exchanged
 
+    def _begin(self, name: str) -> subprocess.Popen[str]:
+        """Start a server without waiting for it."""
+        process = self._servers[name].enter_context(serve(self.path(name)))
+        self._servers[name].callback(lambda: self._remember(name, peak_mb(process.pid)))
+        return process
+
     def _init(self, part: Institution) -> dict[str, str]:
         """Make a party directory; return what its peers need to know."""
         options = ["--name", part.name, "--role", part.role, "--data", str(part.data)]
-        options += ["--key", f"customer_id={part.key}", "--recipe", f"customer_id: {part.recipe}"]
+        options += ["--key", f"{part.field}={part.key}", "--recipe", f"{part.field}: {part.recipe}"]
         options += ["--label", part.label] if part.label else ["--port", str(free_port())]
         options += ["--dev-ca", "authority", "--json"]
         facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xgboost
 
 from parties import config as configuration
@@ -46,10 +47,14 @@ class Pooled:
         return Pooled(self.own, self.columns[rows], self.labels[rows], self.known[rows])
 
 
-def trained_on(consortium: Consortium) -> Pooled:
-    """Join all columns to the label party's rows, in the secret order that its newest alignment gave them.
+def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: int = 0) -> Pooled:
+    """Join all columns to the label party's training rows, in the secret order of its newest alignment.
 
     XGBoost's quantile sketch depends on the order of rows, and that is the order of the federated one.
+
+    Args:
+        validation_fraction: share of rows that were kept out of training.
+        seed: which rows these are; ``random_state`` of the training.
     """
     config = configuration.load(consortium.path(consortium.label.name))
     label = rows.load(config).label_table
@@ -57,7 +62,8 @@ def trained_on(consortium: Consortium) -> Pooled:
     _, alignments = archive.load_alignment(archive.latest_alignment(connectors.describe(config)))
     made = list(alignments.values())
     order = common_order(len(label.labels), [label.rows_of(alignment) for alignment in made], made)
-    return _join(consortium, label)[order]
+    held_out = rows.drawn(label.identifiers, validation_fraction, seed)
+    return _join(consortium, label)[order[~held_out[order]]]
 
 
 def scored(consortium: Consortium, source: Path) -> Pooled:
@@ -79,6 +85,12 @@ def predict(booster: xgboost.Booster, columns: Float32) -> Float32:
     """Score rows with as many of the first columns as the booster was trained on."""
     scores: Float32 = booster.predict(xgboost.DMatrix(columns[:, : booster.num_features()]))
     return scores
+
+
+def written(scores: Path) -> Float32:
+    """Read the scores that ``vfl score`` wrote, float32 [n]."""
+    column = pd.read_csv(scores, float_precision="round_trip")["score"]
+    return column.to_numpy(np.float32)
 
 
 def differences(exported: Path, booster: xgboost.Booster) -> list[Difference]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -45,7 +46,7 @@ def leaving_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def serve(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a feature party's server, and stop it at the end of the block; its log is ``server.log``.
+    """Start a party's server, and stop it at the end of the block; its log is ``server.log``.
 
     Raises:
         CommandFailed: at the end, where the server failed by itself.
@@ -63,11 +64,13 @@ def serve(directory: Path) -> Iterator[subprocess.Popen[str]]:
             raise CommandFailed(f"the server of {directory.name} ended by itself (status {ended}); see {log}")
 
 
-def wait_until_ready(name: str, process: subprocess.Popen[str]) -> None:
-    """Wait for the line in which a server says where it listens; raises CommandFailed."""
+def wait_until_ready(name: str, process: subprocess.Popen[str]) -> str:
+    """Wait for the line in which a server says where it listens; return the URL or raise CommandFailed."""
     ready, _, _ = select.select([_lines(process)], [], [], START_SECONDS)
-    if not ready or "https://" not in _lines(process).readline():
+    url = re.search(r"https://\S+", _lines(process).readline()) if ready else None
+    if url is None:
         raise CommandFailed(f"the server of {name} did not start; its server.log says why")
+    return url[0]
 
 
 def _lines(server: subprocess.Popen[str]) -> IO[str]:

@@ -139,15 +139,15 @@ def explain(difference: Difference) -> str:
     return f"tree {difference.tree}, node {difference.node[0]}: {ours} here, {theirs} pooled: {kind}"
 
 
-def table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return lines under a heading in aligned columns, the first to the left and the others to the right."""
+def table(heading: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int = 1) -> str:
+    """Return lines under a heading in aligned columns: so many to the left, and the others to the right."""
     widths = [max(len(line[at]) for line in (heading, *lines)) for at in range(len(heading))]
     rule = ["-" * width for width in widths]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
+            cell.ljust(width) if at < texts else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
+        ).rstrip()
         for line in (heading, rule, *lines)
     )
 

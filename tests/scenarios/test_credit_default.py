@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from scenarios.credit_default import FILES, TEST_SHARE, credit_default, hold_out
+from scenarios.command import run
+from scenarios.credit_default import FILES, TEST_SHARE, hold_out
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "credit_default"
 needs_data = pytest.mark.skipif(
@@ -29,7 +30,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
         table[[zlib.crc32(key.encode()) % 8 == 0 for key in keys]].to_csv(data / name, index=False)
     shutil.copy(DATA / "bureau_dirty.csv", data)
     result = CliRunner().invoke(
-        credit_default, ["--data", str(data), "--trees", "2", "--json", str(data / "report.json")]
+        run, ["credit_default", "--data", str(data), "--trees", "2", "--json", str(data / "report.json")]
     )
     assert result.exit_code == 0, result.output
     return result.output, json.loads((data / "report.json").read_text())
@@ -77,13 +78,13 @@ def test_test_customers_are_drawn_by_key() -> None:
 
 def test_absent_files_are_named(tmp_path: Path) -> None:
     """A directory without the files ends with a sentence that names them."""
-    result = CliRunner().invoke(credit_default, ["--data", str(tmp_path)])
+    result = CliRunner().invoke(run, ["credit_default", "--data", str(tmp_path)])
     assert result.exit_code == 2
     assert all(name in result.output for name in FILES)
 
 
-def test_help_has_an_example() -> None:
-    """``--help`` shows a command to type."""
-    result = CliRunner().invoke(credit_default, ["--help"])
-    assert "Example:" in result.output
-    assert "python -m scenarios.credit_default --data" in result.output
+def test_data_must_be_given() -> None:
+    """Without --data the scenario says which files it needs."""
+    result = CliRunner().invoke(run, ["credit_default"])
+    assert result.exit_code == 2
+    assert all(name in result.output for name in FILES)

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from data_generators.fraud import FRAUD
-from scenarios.demo import demo, institutions
+from scenarios.command import demo
+from scenarios.demo import DEMO
+from scenarios.scenario import Choice
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_what_is_kept_can_be_gone_on_with(told) -> None:
 
 def test_no_partner_holds_the_label(tmp_path: Path) -> None:
     """Only the bank's files have the fraud column."""
-    parts = institutions(tmp_path, 200, 1)
+    parts = DEMO.found(tmp_path, Choice(rows=200, seed=1))
     assert [part.role for part in parts] == ["label", "feature", "feature"]
     assert "fraud" in pd.read_csv(tmp_path / "bank.csv")
     assert all("fraud" not in pd.read_csv(part.data) for part in parts[1:])

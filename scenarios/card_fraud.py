@@ -1,0 +1,19 @@
+"""A bank that issues cards and the acquirer of the terminals find fraudulent transactions together."""
+
+from __future__ import annotations
+
+from data_generators.cards import CARDS
+from scenarios.scenario import Scenario, invented
+from vfl.params import TreeParams
+
+CARD_FRAUD = Scenario(
+    name="card_fraud",
+    line="A bank that issues cards and an acquirer find fraudulent transactions as they come in",
+    title="Card fraud found by the issuer alone, with the acquirer, and on pooled columns",
+    institutions=("bank", "acquirer"),
+    duration="2 minutes",
+    rows=20_000,
+    params=TreeParams(n_estimators=30, max_depth=4, learning_rate=0.2, max_bin=32),
+    found=invented(CARDS, "digits", test_share=0.5, field="transaction"),
+    validation_fraction=0.2,
+)

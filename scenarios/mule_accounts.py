@@ -1,0 +1,19 @@
+"""A bank, a telco and a payment processor find accounts that launderers use."""
+
+from __future__ import annotations
+
+from data_generators.mules import MULES
+from scenarios.scenario import Scenario, invented
+from vfl.params import TreeParams
+
+MULE_ACCOUNTS = Scenario(
+    name="mule_accounts",
+    line="A bank, a telco and a payment processor find accounts that money is laundered through",
+    title="Money mules found by a bank alone, with two partners, and on pooled columns",
+    institutions=("bank", "telco", "payments"),
+    duration="2 minutes",
+    rows=20_000,
+    params=TreeParams(n_estimators=30, max_depth=4, learning_rate=0.2, max_bin=32),
+    found=invented(MULES, "strip spaces upper", test_share=0.5),
+    validation_fraction=0.2,
+)

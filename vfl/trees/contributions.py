@@ -222,7 +222,8 @@ class Reasons(NamedTuple):
 
     Attributes:
         names: party and name of each reason; the label party's first.
-        of_feature: int64 [features], the reason that a feature counts to.
+        of_feature: int64 [features], the reason that a feature counts to; -1 for one that is never asked
+            and has no name.
     """
 
     names: list[tuple[str, str]]
@@ -230,9 +231,9 @@ class Reasons(NamedTuple):
 
     def merged(self, contributions: Float64) -> Float64:
         """Contributions by reason, float64 [n, reasons], from those by feature: Shapley values add."""
-        merged = np.zeros((len(self.names), len(contributions)), dtype=np.float64)
-        np.add.at(merged, self.of_feature, contributions.T)
-        return merged.T
+        merged = np.zeros((len(self.names) + 1, len(contributions)), dtype=np.float64)
+        np.add.at(merged, self.of_feature, contributions.T)  # the last line takes what has no name: zeros
+        return merged[:-1].T
 
 
 def names(share: LabelShare, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
@@ -241,19 +242,23 @@ def names(share: LabelShare, label_party: str, told: Sequence[Sequence[str]]) ->
     Args:
         share: the label party's share.
         label_party: its name.
-        told: by feature party, the name of each of its columns; equal names are one reason.
+        told: by feature party, the name of each of its columns; equal names are one reason. A party without
+            a split in the model may tell none.
 
     Raises:
-        NotAligned: not one name for each column of a feature party.
+        NotAligned: a feature party tells another number of names than it has columns.
     """
+    by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in share.columns]
     for party, peer, their_names in zip(share.owners, share.peers, told, strict=True):
-        if len(their_names) != len(peer.shown):
+        if not their_names and not peer.split_column:
+            by_feature += [None] * len(peer.shown)
+        elif len(their_names) == len(peer.shown):
+            by_feature += [(party, name) for name in their_names]
+        else:
             raise NotAligned(f"{party} names {len(their_names)} reasons for {len(peer.shown)} columns")
-    owned = zip([label_party, *share.owners], [share.columns, *told], strict=True)
-    by_feature = [(party, name) for party, party_names in owned for name in party_names]
-    reasons = list(dict.fromkeys(by_feature))
-    place = {reason: number for number, reason in enumerate(reasons)}
-    return Reasons(reasons, np.array([place[reason] for reason in by_feature], dtype=np.int64))
+    reasons = list(dict.fromkeys(reason for reason in by_feature if reason))
+    place: dict[tuple[str, str] | None, int] = {reason: number for number, reason in enumerate(reasons)}
+    return Reasons(reasons, np.array([place.get(reason, -1) for reason in by_feature], dtype=np.int64))
 
 
 def top(contributions: Float64, k: int) -> Integers:

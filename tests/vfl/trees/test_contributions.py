@@ -286,6 +286,14 @@ def test_reasons_have_the_names_that_owners_tell():
         names(label, "bank", [[], ["a", "b"]])
 
 
+def test_a_party_without_a_split_needs_no_names():
+    """Its columns, which contribute nothing, are then no reasons."""
+    label, _ = random_shares(np.random.default_rng(0), 0, (1, 2, 1))
+    reasons = names(label, "bank", [[], ["usage"]])
+    assert reasons.names == [("bank", "column0"), ("peer2", "usage")]
+    assert reasons.merged(np.array([[1.0, 0, 0, 4]])).tolist() == [[1, 4]]
+
+
 def test_the_top_reasons_are_the_largest_by_absolute_value():
     """Largest first, the earlier one of equals before the other, and no more than there are."""
     contributions = np.array([[0.5, -2.0, 2.0, 0.0], [0.0, 0.0, 0.0, -1.0]])

@@ -78,12 +78,12 @@ _Record = TypeVar("_Record", AlignmentRecord, ModelRecord)
 
 
 class Archive:
-    """The label party's files under ``[store] directory``."""
+    """The label party's files under ``[store] directory``; ``models`` has a directory for each model."""
 
     def __init__(self, config: Config) -> None:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments"
-        self._models = root / "models"
+        self.models = root / "models"
 
     def check_new_alignment(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
@@ -128,11 +128,11 @@ class Archive:
 
     def check_new_model(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
-        _check_new(self._models / name, f"model {name}")
+        _check_new(self.models / name, f"model {name}")
 
     def save_model(self, record: ModelRecord, share: LabelShare, bank_only: LabelShare) -> None:
         """Keep a model's share and, beside it, the model that the label party trained alone."""
-        directory, what = self._models / record.model, f"model {record.model}"
+        directory, what = self.models / record.model, f"model {record.model}"
         files = {SHARE: to_json(share), BANK_ONLY: to_json(bank_only)}
         for name, content in files.items():
             write_new(directory / name, content, what)
@@ -150,10 +150,10 @@ class Archive:
 
     def load_record(self, name: str) -> ModelRecord:
         """Return how a model was trained; raises StateError where there is none."""
-        return _read(self._models / name / RECORD, ModelRecord, f"model {name}", self._known_models())
+        return _read(self.models / name / RECORD, ModelRecord, f"model {name}", self._known_models())
 
     def _load_share(self, name: str, file: str) -> LabelShare:
-        content = read_stored(self._models / name / file, f"model {name}", "restore it from a copy")
+        content = read_stored(self.models / name / file, f"model {name}", "restore it from a copy")
         if hashlib.sha256(content).hexdigest() != self.load_record(name).digests.get(file):
             raise StateError(f"model {name} is not as it was trained; restore its {file} from a copy")
         return label_share(content)
@@ -163,7 +163,7 @@ class Archive:
             yield _read(path, AlignmentRecord, "an alignment", "align again")
 
     def _known_models(self) -> str:
-        names = sorted(path.parent.name for path in self._models.glob(f"*/{RECORD}"))
+        names = sorted(path.parent.name for path in self.models.glob(f"*/{RECORD}"))
         return f"known are {', '.join(names)}" if names else "train one with `vfl train`"
 
 

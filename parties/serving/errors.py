@@ -48,6 +48,13 @@ class PartnersAbsent(ServiceError):
         self.partners = list(partners)
 
 
+class BadRequest(ServiceError):
+    """The request as a whole asks for something outside its limits."""
+
+    code = "bad_request"
+    http_status = 422
+
+
 class BadRecord(ServiceError):
     """A record of the request cannot be read.
 

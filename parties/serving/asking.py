@@ -1,0 +1,82 @@
+"""One request to every partner at a time, within its budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from parties.serving.answers import PartyStatus
+from parties.serving.partner import Partner, Question
+from vfl.errors import VflError
+
+Bool = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+
+class Told(NamedTuple):
+    """What a partner said of the customers that it knows.
+
+    status: ``answered``, ``late``, ``down``, ``failed``; ``unknown_customer`` where it knows none of them.
+    known: int64 [k], which of the request's customers it knows.
+    directions: bool [k, its splits]; None without an answer.
+    seconds: how long was waited for it.
+    """
+
+    status: PartyStatus
+    known: Integers
+    directions: Bool | None
+    seconds: float
+
+    @property
+    def absent(self) -> bool:
+        return self.directions is None and self.status != "unknown_customer"
+
+
+def ask(
+    partners: Mapping[str, Partner], positions: Mapping[str, Integers], deadline: float
+) -> dict[str, Told]:
+    """Ask all partners at once and wait for them until the deadline.
+
+    Args:
+        positions: by partner int64 [n], the place of each customer in its alignment, -1 for an unknown one.
+        deadline: in `time.monotonic`.
+    """
+    began = time.monotonic()
+    budget = deadline - began
+    known = {name: np.flatnonzero(positions[name] >= 0) for name in partners}
+    asked: dict[str, Question | PartyStatus] = {}
+    for name, partner in partners.items():
+        if not len(known[name]):
+            asked[name] = "unknown_customer"
+        elif partner.state != "answering":
+            asked[name] = "down"
+        elif budget <= 0:
+            asked[name] = "late"
+        else:
+            asked[name] = partner.ask(positions[name][known[name]])
+    told = {}
+    for name, question in asked.items():
+        status, directions = (
+            _wait(partners[name], question, deadline, budget)
+            if isinstance(question, Question)
+            else (question, None)
+        )
+        told[name] = Told(status, known[name], directions, time.monotonic() - began)
+    return told
+
+
+def _wait(
+    partner: Partner, question: Question, deadline: float, budget: float
+) -> tuple[PartyStatus, Bool | None]:
+    try:
+        return "answered", question.answer.result(max(0.0, deadline - time.monotonic()))
+    except FutureTimeout:
+        partner.give_up(question, budget)
+        return "late", None
+    except VflError:
+        return "failed", None

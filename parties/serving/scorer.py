@@ -1,0 +1,109 @@
+"""From own columns and what partners told to scores: the joint model, or the bank's own where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from parties.serving.answers import Reason
+from parties.serving.asking import Told
+from parties.serving.reasons import Reasons
+from vfl.model import LabelShare
+from vfl.scoring.fallback import Link
+from vfl.trees.predict import Predictor
+
+Bool = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
+
+
+class Values(NamedTuple):
+    """Scores float32 [n]; the reasons of each row and their base where they were asked for."""
+
+    scores: Float32
+    reasons: list[list[Reason]] | None = None
+    bases: list[float] | None = None
+
+
+class Scorer:
+    """A joint model and the one that stands in for it, made ready. Thread-safe.
+
+    Args:
+        share: the label party's share of the joint model.
+        alone: the whole of the model that it trained alone.
+        link: from that model's margins to the joint scale.
+        bank: name of the label party.
+    """
+
+    def __init__(self, share: LabelShare, alone: LabelShare, link: Link, bank: str) -> None:
+        self._share, self._alone, self._link, self._bank = share, alone, link, bank
+        self._joint_predictor, self._alone_predictor = Predictor(share), Predictor(alone)
+        self._alone_reasons: Reasons | None = None
+        self._joint_reasons: tuple[Mapping[str, list[str]], Reasons] | None = None
+
+    def joint(
+        self, columns: Float32, told: Mapping[str, Told], names: Mapping[str, list[str]], reasons: int
+    ) -> Values:
+        """Score rows with the joint model; what was not told counts as missing.
+
+        Args:
+            columns: float32 [n, own columns].
+            told: by feature party that won splits.
+            names: by feature party the names of reasons; looked at where reasons are asked for.
+            reasons: how many for each row.
+        """
+        absent = Told("unknown_customer", NO_ROWS, None, 0.0)
+        parts = [told.get(owner, absent) for owner in self._share.owners]
+        directions, known = [part.directions for part in parts], [part.known for part in parts]
+        if not reasons:
+            return Values(self._joint_predictor.predict(columns, directions, known))
+        sides = self._joint_predictor.sides(columns, directions, known)
+        scores = self._joint_predictor.scores(self._joint_predictor.margins(sides))
+        told_reasons, base = self._reasons_under(names).of(sides, reasons)
+        return Values(scores, told_reasons, [base] * len(columns))
+
+    def alone(self, columns: Float32, reasons: int = 0) -> Values:
+        """Score rows with the bank-only model, linked to the joint scale."""
+        sides = self._alone_predictor.sides(columns, [], [])
+        margins = self._link.margins(self._alone_predictor.margins(sides))
+        scores = self._alone_predictor.scores(margins)
+        if not reasons:
+            return Values(scores)
+        if self._alone_reasons is None:
+            self._alone_reasons = Reasons(self._alone, self._bank, [], self._link)
+        told_reasons, base = self._alone_reasons.of(sides, reasons)
+        return Values(scores, told_reasons, [base] * len(columns))
+
+    def fallen_back(
+        self,
+        complete: Bool,
+        columns: Float32,
+        told: Mapping[str, Told],
+        names: Mapping[str, list[str]],
+        reasons: int,
+    ) -> Values:
+        """Score complete rows jointly and all others alone."""
+        if complete.all():
+            return self.joint(columns, told, names, reasons)
+        if not complete.any():
+            return self.alone(columns, reasons)
+        values, alone = self.joint(columns, told, names, reasons), self.alone(columns[~complete], reasons)
+        values.scores[~complete] = alone.scores
+        for row, number in enumerate(np.flatnonzero(~complete).tolist()):
+            if values.reasons is not None and alone.reasons is not None:
+                values.reasons[number] = alone.reasons[row]
+            if values.bases is not None and alone.bases is not None:
+                values.bases[number] = alone.bases[row]
+        return values
+
+    def _reasons_under(self, names: Mapping[str, list[str]]) -> Reasons:
+        """Return the joint model's reasons under these names, made anew when a party has changed its own."""
+        if self._joint_reasons is None or self._joint_reasons[0] != names:
+            by_owner: Sequence[list[str]] = [names.get(owner, []) for owner in self._share.owners]
+            self._joint_reasons = dict(names), Reasons(self._share, self._bank, by_owner)
+        return self._joint_reasons[1]

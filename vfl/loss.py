@@ -1,23 +1,23 @@
 """Gradients, hessians and the link of the two objectives, in the arithmetic of XGBoost 3.x.
 
-XGBoost keeps margins, labels, weights, gradients and hessians as float32. Its sigmoid is
-``1 / (1 + exp(-x))`` in float32 with the exponent held at 88.7. The exponential is the C library's
-``expf``; here it is a float64 exponential rounded to float32, from which ``expf`` differs by one unit in
-the last place for about 3 values in 10,000.
+XGBoost keeps margins, labels, weights, gradients and hessians as float32. Its sigmoid rests on the C
+library's ``expf``, from which numpy's exponential differs by one unit in the last place for some values in
+10,000. So XGBoost computes it here too: as the prediction of a model without trees.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import xgboost
 
 from vfl.errors import DataError
 
 Float32 = npt.NDArray[np.float32]
 
-LARGEST_EXPONENT = np.float32(88.7)  # expf overflows above 88.72
 SMALLEST_HESSIAN = np.float32(1e-16)  # XGBoost's floor on p * (1 - p), before weights
 
 
@@ -76,9 +76,8 @@ class Logistic:
         return np.float32(-np.log(np.float64(odds)))
 
     def transform(self, margin: Float32) -> Float32:
-        exponent = np.minimum(-margin, LARGEST_EXPONENT)
-        odds: Float32 = np.exp(exponent, dtype=np.float64).astype(np.float32)
-        p: Float32 = np.float32(1) / (odds + np.float32(1))
+        no_columns = np.zeros((len(margin), 1), dtype=np.float32)
+        p: Float32 = _sigmoid().inplace_predict(no_columns, base_margin=margin, validate_features=False)
         return p
 
     def bounds(self, label: Float32, base_score: float) -> tuple[float, float]:
@@ -123,6 +122,13 @@ class SquaredError:
 
 
 LOSSES: dict[str, Loss] = {"binary:logistic": Logistic(), "reg:squarederror": SquaredError()}
+
+
+@functools.cache
+def _sigmoid() -> xgboost.Booster:
+    """A model without trees, whose prediction is the sigmoid of the margin that it is given."""
+    rows = xgboost.DMatrix(np.zeros((2, 1), np.float32), label=[0.0, 1.0])
+    return xgboost.train({"objective": "binary:logistic", "base_score": 0.5, "nthread": 1}, rows, 0)
 
 
 def _weights(label: Float32, weight: Float32 | None, scale_pos_weight: float) -> Float32:

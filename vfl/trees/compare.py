@@ -1,8 +1,8 @@
 """Tell where the trees of a merged model differ from those of an XGBoost booster, and which are ties.
 
-Two candidates of equal gain are a tie: which one wins hangs on the last bit of a gradient (the C
-library's ``expf`` and ours differ in a few), and every tree grown afterwards starts from other margins. So
-the comparison ends with the first tree that differs.
+Two candidates of equal gain are a tie: which one wins hangs on the last bit of a sum (gradients have fixed
+point here, and XGBoost adds them up in an order of its own), and every tree grown afterwards starts from
+other margins. So the comparison ends with the first tree that differs.
 """
 
 from __future__ import annotations

@@ -177,7 +177,8 @@ def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None
     try:
         server.prepare()
     except OSError as error:
-        raise ConfigError(f"cannot listen on {server.bind_addr}: {error.strerror}; choose another in party.toml") from None
+        where = "{}:{}".format(*server.bind_addr[:2])
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}; correct party.toml") from None
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
     scheme = "https" if server.ssl_adapter else "http"

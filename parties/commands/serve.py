@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -10,18 +12,31 @@ import click
 from parties import config as configuration
 from parties.app import create_app
 from parties.commands.output import example, party_directory
-from parties.serve import PartyServer, serve_until_stopped
-from vfl.errors import ConfigError
+from parties.config import Config
+from parties.serve import ApiServer, PartyServer, Server, serve_until_stopped
+from parties.serving.service import Service
+from parties.web.api import create_api
 
 
 @click.command(epilog=example("vfl party serve bureau"))
 @party_directory
 def serve(directory: Path) -> None:
-    """Serve the feature party in DIR until SIGTERM or Ctrl-C; messages at work are finished first."""
+    """Serve the party in DIR until SIGTERM or Ctrl-C; what is at work is finished first.
+
+    A feature party answers messages of label parties, a label party requests to its scoring API.
+    """
     config = configuration.load(directory)
-    name = config.party.name
-    if config.party.role != "feature":
-        raise ConfigError(f"{name} is a label party: it only connects out and needs no server")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    server = PartyServer(config, create_app(config))
-    serve_until_stopped(server, on_ready=lambda url: click.echo(f"{name} listens on {url}"))
+    # httpx would log a line for every message to a feature party.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with _server(config) as server:
+        serve_until_stopped(server, lambda url: click.echo(f"{config.party.name} listens on {url}"))
+
+
+@contextmanager
+def _server(config: Config) -> Iterator[Server]:
+    if config.party.role == "feature":
+        yield PartyServer(config, create_app(config))
+        return
+    with Service(config) as service:
+        yield ApiServer(config, create_api(config, service))

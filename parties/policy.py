@@ -65,8 +65,8 @@ def check_owner(peer: str, owner: str) -> None:
 def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
     """Return the names under which a peer may tell what these columns contribute; empty where it may not.
 
-    One value under this party's name is no more than the peer can compute from scores alone: the margin less
-    what its own columns contribute. Groups and columns tell it which of the anonymous columns is what.
+    One value under this party's name tells the peer nothing: it knows which splits are this party's, and
+    which way rows go there. Groups and columns tell it which of the numbered columns is what.
     """
     if peer.reasons == "none":
         return []

@@ -96,13 +96,18 @@ def test_what_is_no_message_is_told(
         channel.close()
 
 
-def test_an_answer_that_does_not_come_is_given_up(bank: Config, bureau: Config, join: Any) -> None:
-    """A peer that takes longer than its ``answer_seconds`` is told as such."""
+@pytest.mark.parametrize(
+    ("configured", "given"), [(1, None), (1_800, 0.2)], ids=["of the peer", "of the channel"]
+)
+def test_an_answer_that_does_not_come_is_given_up(
+    bank: Config, bureau: Config, join: Any, configured: int, given: float | None
+) -> None:
+    """A peer that takes longer than its ``answer_seconds``, or the channel's instead, is told as such."""
     stop = threading.Event()
     with answering(bureau, lambda _: stop.wait() and None) as url:
         config = join(bank, bureau, url)
-        patient = msgspec.structs.replace(config.peers["bureau"], answer_seconds=1)
-        channel = HttpsChannel(msgspec.structs.replace(config, peers={"bureau": patient}))
+        patient = msgspec.structs.replace(config.peers["bureau"], answer_seconds=configured)
+        channel = HttpsChannel(msgspec.structs.replace(config, peers={"bureau": patient}), given)
         with pytest.raises(PeerUnreachable, match="did not answer in time"):
             channel.exchange("bureau", b"ask")
         stop.set()

@@ -10,15 +10,18 @@ from parties.commands.lazy import LazyGroup
 
 COMMANDS = {
     "align": "parties.commands.work:align",
+    "api-key": "parties.commands.api_key:api_key",
     "check": "parties.commands.data:check",
-    "evaluate": "parties.commands.work:evaluate",
+    "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
     "info": "parties.commands.info:info",
     "ledger": "parties.commands.data:ledger",
     "party": "parties.commands.party:party",
     "plan": "parties.commands.plan:plan",
+    "publish": "parties.commands.publish:publish",
     "score": "parties.commands.work:score",
     "train": "parties.commands.work:train",
+    "withdraw": "parties.commands.publish:withdraw",
 }
 
 

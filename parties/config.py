@@ -52,9 +52,21 @@ class Config(Struct, frozen=True, kw_only=True):
         data = msgspec.structs.replace(self.data, source=str(Path(source).resolve()), table=None, query=None)
         return msgspec.structs.replace(self, data=data)
 
-    def with_columns(self, columns: Sequence[str]) -> Config:
-        """Return the configuration with these feature columns alone, in this order: those of a model."""
-        data = msgspec.structs.replace(self.data, include=list(columns), exclude=[])
+    def with_columns(
+        self, columns: Sequence[str], *, amount: str | None = None, day: str | None = None
+    ) -> Config:
+        """Return the configuration with these feature columns alone, in this order: those of a model.
+
+        Args:
+            amount, day: columns in place of those of ``[data]``.
+        """
+        data = msgspec.structs.replace(
+            self.data,
+            include=list(columns),
+            exclude=[],
+            amount=amount or self.data.amount,
+            day=day or self.data.day,
+        )
         return msgspec.structs.replace(self, data=data)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from parties import connectors, database, rows
 from parties.archive import AlignmentRecord, Archive, ModelRecord
 from parties.config import Config
-from parties.evaluation import Evaluation, evaluation
+from parties.customers import Population, Scores
 from parties.keys import private_key
+from parties.labelled import LabelledScores, RowsAre, score_views
 from parties.ledger import Ledger, LedgerChannel
+from parties.names import chosen
 from parties.rows import Rows
 from parties.transport import HttpsChannel
 from vfl.errors import ConfigError, NotAligned, ParameterError
@@ -29,7 +28,6 @@ from vfl.trace import Span
 from vfl.trees import label_party as trees
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.stopping import EarlyStopping
-from vfl.wire.messages import Identifier
 from vfl.wire.session import LabelSession
 
 Float32 = npt.NDArray[np.float32]
@@ -38,31 +36,6 @@ Progress = Callable[[int, int, str], None]
 
 def silent(done: int, total: int, what: str) -> None:
     """Report no progress."""
-
-
-class Scores(NamedTuple):
-    """Scores of a population.
-
-    keys: for each key field the text of the source, one entry for each scored row.
-    scores: ``float32[rows]``, what XGBoost's prediction would be.
-    left_out: rows without a usable, unique key.
-    """
-
-    keys: dict[str, list[str]]
-    scores: Float32
-    left_out: int
-
-
-class Population(NamedTuple):
-    """Customers to score.
-
-    record, alignments: how they are aligned with the peers, mode ``left``.
-    rows: their own columns, those of the model alone.
-    """
-
-    record: AlignmentRecord
-    alignments: dict[str, Alignment]
-    rows: Rows
 
 
 class LabelParty:
@@ -110,7 +83,7 @@ class LabelParty:
             StateError: the name is taken.
             PeerError: from a peer, or on the way to it.
         """
-        name = _name("alignment", name)
+        name = chosen("alignment", name)
         self._archive.check_new_alignment(name)
         config = self._config if source is None else self._config.with_source(source)
         table = rows.load(config, training=source is None)
@@ -142,7 +115,7 @@ class LabelParty:
         """
         if not 0 <= validation_fraction <= 0.9:
             raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
-        name = _name("model", name)
+        name = chosen("model", name)
         self._archive.check_new_model(name)
         params = params or self._config.model
         record, alignments = self._aligned(alignment)
@@ -190,8 +163,9 @@ class LabelParty:
             StateError: no such model.
             PeerError: from a peer, or on the way to it.
         """
-        _, alignments, loaded = self.population(model, source, on_progress=on_progress)
-        scores = self._score(model, alignments, loaded.label_table, on_progress)
+        customers = self.population(model, source, on_progress=on_progress)
+        scores = self.score_population(model, customers, on_progress=on_progress)
+        loaded = customers.rows
         at = loaded.identifiers.rows
         keys = {field: [values[row] for row in at] for field, values in loaded.table.keys.items()}
         return Scores(keys, scores, loaded.identifiers.report.dropped)
@@ -215,32 +189,70 @@ class LabelParty:
         loaded = rows.load(config.with_columns(share.columns), training=False)
         return self._population(config, loaded, share.owners, on_progress)
 
-    def evaluate(
-        self, model: str, *, source: str | None = None, on_progress: Progress = silent
-    ) -> Evaluation:
-        """Compare scores with labels.
+    def score_population(
+        self, model: str, customers: Population, *, on_progress: Progress = silent
+    ) -> Float32:
+        """Return the scores of customers that are aligned already; raises as :meth:`score`."""
+        _, share = self._archive.load_model(model)
+        return scoring.score(
+            self._sessions(share.owners),
+            customers.alignments,
+            share,
+            customers.rows.label_table,
+            model_id=model,
+            on_progress=on_progress,
+        )
+
+    def labelled_scores(
+        self,
+        model: str,
+        *,
+        source: str | None = None,
+        amount: str | None = None,
+        day: str | None = None,
+        on_progress: Progress = silent,
+    ) -> LabelledScores:
+        """Score rows whose label is known: of this party alone, with each peer, and together.
 
         Args:
             source: a labelled file; by default the validation rows of training, or all of its rows
                 where none were kept out.
+            amount, day: columns in place of those of ``[data]``.
 
         Raises:
-            as :meth:`score`; DataError also where the labels are not 0 and 1, or all alike.
+            as :meth:`score`; DataError also where the labels are not 0 and 1.
         """
         record, share = self._archive.load_model(model)
-        if source is not None:
-            config = self._config.with_source(source)
-            loaded = rows.load(config.with_columns(share.columns))
+        config = self._config if source is None else self._config.with_source(source)
+        config = config.with_columns(share.columns, amount=amount, day=day)
+        loaded = rows.load(config)
+        rows_are: RowsAre = "source"
+        judged = None
+        if source is None:
+            aligned, alignments = self._aligned(record.alignment)
+            table = self._fitting(aligned, alignments, loaded)
+            judged = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
+            rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
+        else:
             table = loaded.label_table
             alignments = self._population(config, loaded, share.owners, on_progress).alignments
-            scores, judged, what = self._score(model, alignments, table, on_progress), None, "source"
-        else:
-            aligned, alignments = self._aligned(record.alignment)
-            table = self._fitting(aligned, alignments, rows.load(self._config))
-            watch = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
-            judged, what = (watch, "validation") if watch.any() else (None, "training")
-            scores = self._score(model, alignments, table, on_progress)
-        return evaluation(table, scores, judged, what)
+        sessions = self._sessions(share.owners)
+        directions = scoring.ask_all(sessions, alignments, share, model_id=model, on_progress=on_progress)
+        return score_views(
+            table,
+            share,
+            self._archive.load_bank_only(model),
+            directions,
+            alignments,
+            label_party=self._config.party.name,
+            model=model,
+            rows_are=rows_are,
+            judged=judged,
+        )
+
+    def record(self, model: str) -> ModelRecord:
+        """Return how a model was trained; raises StateError where there is none."""
+        return self._archive.load_record(model)
 
     def export(self, model: str) -> bytes:
         """Ask the peers for their shares and merge all into XGBoost's JSON.
@@ -295,34 +307,9 @@ class LabelParty:
         record, alignments = (
             self._archive.load_alignment(made)
             if made is not None
-            else self._align(_name("scoring", None), "left", config, loaded, on_progress)
+            else self._align(chosen("scoring", None), "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)
 
-    def _score(
-        self, model: str, alignments: dict[str, Alignment], table: LabelTable, on_progress: Progress
-    ) -> Float32:
-        _, share = self._archive.load_model(model)
-        return scoring.score(
-            self._sessions(share.owners),
-            alignments,
-            share,
-            table,
-            model_id=model,
-            on_progress=on_progress,
-        )
-
     def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
         return {peer: LabelSession(self._channel, peer) for peer in peers}
-
-
-def _name(kind: str, name: str | None) -> str:
-    """Return a name that files and messages can carry; raises ParameterError."""
-    if name is None:
-        return f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-    try:
-        return msgspec.convert(name, Identifier)
-    except msgspec.ValidationError:
-        raise ParameterError(
-            f"{kind} {name!r}: use up to 64 letters, digits, '.', '_' or '-', a letter or digit first"
-        ) from None

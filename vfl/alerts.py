@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import DataError, ParameterError
+from vfl.thresholds import costs_of
 
 Array = npt.NDArray[Any]
 Float64 = npt.NDArray[np.float64]
@@ -57,6 +58,17 @@ def precision_at_k(label: Array, score: Array, k: int, days: Array | None = None
     if not len(alerts):
         raise DataError("There are no rows to measure: check the rows chosen")
     return float(alerts @ label / alerts.sum())
+
+
+def money_curve(
+    label: Array, score: Array, amounts: Array, cost_of_alert: float
+) -> tuple[npt.NDArray[np.int64], Float64]:
+    """Return by threshold, highest first, the number of alerts and the money that they save.
+
+    Arguments and errors are those of `vfl.thresholds.costs_of`, whose costs are what is lost beside it.
+    """
+    _, costs, alerts = costs_of(label, score, amounts, cost_of_alert)
+    return alerts, costs[0] - costs
 
 
 def money_saved(label: Array, alerts: Array, amounts: Array, cost_of_alert: float) -> float:

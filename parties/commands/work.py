@@ -1,4 +1,4 @@
-"""The label party's commands: align, train, score, evaluate, export."""
+"""The label party's commands: align, train, score, export."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pandas as pd
 from parties import config as configuration
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
+from parties.customers import Scores
 from parties.files import write_private
-from parties.label import LabelParty, Scores
+from parties.label import LabelParty
 from parties.progress import ProgressLine
 from parties.reading import read_params
 from parties.timeline import chrome_trace
@@ -111,21 +112,6 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
     result = {"rows": len(scores.scores), "left_out": scores.left_out, "out": str(out)}
     left_out = f", {scores.left_out:,} without a usable key left out" if scores.left_out else ""
     show(result, as_json, f"{out}: {len(scores.scores):,} rows scored{left_out}")
-
-
-@click.command(epilog=example("vfl evaluate bank MODEL --in labelled.csv"))
-@party_directory
-@click.argument("model")
-@click.option("source", "--in", type=click.Path(exists=True), help="Labelled rows.")
-@json_option
-def evaluate(directory: Path, model: str, source: str | None, as_json: bool) -> None:
-    """Print how well MODEL ranks labels.
-
-    Without --in it is judged on the validation rows of training, or on the training rows themselves
-    where none were kept out.
-    """
-    with LabelParty(configuration.load(directory)) as party, ProgressLine("scoring") as progress:
-        show(party.evaluate(model, source=source, on_progress=progress), as_json)
 
 
 @click.command(epilog=example("vfl export bank MODEL --xgboost model.json"))

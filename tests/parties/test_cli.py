@@ -88,7 +88,7 @@ def test_two_parties_work_together_from_the_command_line(
     scores = pd.read_parquet(tmp_path / "scores.parquet")
     assert list(scores.columns) == ["customer_id", "score"]
     assert len(scores) == 200
-    assert "roc_auc" in run("evaluate", label, "m1").output
+    assert "ROC-AUC" in run("evaluate", label, "m1").output
     assert run("export", label, "m1", "--xgboost", tmp_path / "m1.json").exit_code == 0
     totals = json.loads(run("ledger", label, "--json").output)
     assert {total["outcome"] for total in totals} == {"ok"}

@@ -58,15 +58,17 @@ def test_scores_are_those_of_xgboost_on_pooled_columns(
 
 
 def test_validation_rows_are_watched_and_judged(label: LabelParty, bank: Config) -> None:
-    """Rows kept out of training give the history, and are what evaluation is about by default."""
+    """Rows kept out of training give the history, and are what is judged by default."""
     label.align()
     model = label.train(name="m1", params=PARAMS, validation_fraction=0.3)
     assert (model.rows + model.validation_rows, len(model.history), model.metric) == (200, 2, "logloss")
-    judged = label.evaluate("m1")
-    assert (judged.rows_are, judged.rows) == ("validation", model.validation_rows)
-    everything = label.evaluate("m1", source=bank.data.source)
-    assert (everything.rows_are, everything.rows) == ("source", 200)
-    assert 0.5 < everything.roc_auc <= 1
+    judged = label.labelled_scores("m1")
+    assert (judged.rows_are, len(judged.labels)) == ("validation", model.validation_rows)
+    everything = label.labelled_scores("m1", source=bank.data.source, amount="age", day="age")
+    assert (everything.rows_are, len(everything.labels)) == ("source", 200)
+    assert list(everything.scores) == ["bank alone", "together"]
+    np.testing.assert_array_equal(everything.together, label.score("m1", bank.data.source).scores)
+    assert everything.amounts.tolist() == everything.days.tolist() == [n % 7 for n in range(200)]
 
 
 def test_an_inner_alignment_trains_on_common_customers(label: LabelParty) -> None:
@@ -88,7 +90,7 @@ def test_what_is_not_there_or_not_new_is_told(label: LabelParty, tmp_path: Path)
         label.score("none", "x.csv")
     label.train(name="m1", params=PARAMS)
     with pytest.raises(StateError, match="known are m1"):
-        label.evaluate("m2")
+        label.labelled_scores("m2")
     (tmp_path / "new.csv").write_text("customer_id,wage\nC001,3\n")
     with pytest.raises(DataError, match="age: included, but no such column"):
         label.score("m1", str(tmp_path / "new.csv"))

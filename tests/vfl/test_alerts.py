@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfl.alerts import alerted, money_saved, precision_at_k
+from vfl.alerts import alerted, money_curve, money_saved, precision_at_k
 from vfl.errors import DataError, ParameterError
 from vfl.thresholds import at_least_cost, costs_of
 
@@ -66,6 +66,7 @@ def test_the_threshold_of_least_cost_is_the_one_that_saves_most():
     thresholds, costs, _ = costs_of(label, score, amounts, 12)
     saved = [money_saved(label, score >= threshold, amounts, 12) for threshold in thresholds]
     np.testing.assert_allclose(saved, amounts[label == 1].sum() - costs)
+    np.testing.assert_allclose(money_curve(label, score, amounts, 12)[1], saved, atol=1e-9)
     assert thresholds[np.argmax(saved)] == at_least_cost(label, score, amounts, 12)
 
 

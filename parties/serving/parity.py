@@ -1,0 +1,107 @@
+"""Before a model is published: does every way of scoring give the same float32, bit for bit?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from parties.customers import Population
+from parties.serving.answers import Record, Scored
+from parties.serving.publication import Parity
+from parties.serving.served import Served
+from vfl.errors import StateError
+from vfl.trees.export import with_directions
+
+Float32 = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+SAMPLE_ROWS = 1_000
+"""Customers drawn; all of a population that has fewer."""
+
+RARE_ROWS = 100
+"""Customers unknown to each partner, and known to it, that the sample has at least, where there are any."""
+
+ALONE_ROWS = 20
+"""Customers of the sample that are scored in requests of their own; the others share requests."""
+
+REQUEST_ROWS = 200
+
+
+def check(served: Served, customers: Population, batch: Float32, seconds: float) -> Parity:
+    """Score a sample of customers online and with XGBoost, and compare with their scores in batch.
+
+    XGBoost gets `vfl.trees.export.with_directions` and the direction bits that partners tell: the label
+    party's own view of the merged model, on real customers.
+
+    Args:
+        served: the publication to be.
+        customers: its population.
+        batch: float32 [usable rows], their scores from `LabelParty.score_population`.
+        seconds: how long partners are waited for.
+
+    Raises:
+        StateError: scores differ, with how many and by how much; or a partner did not answer.
+    """
+    loaded = customers.rows
+    found = served.population.find(loaded.identifiers.keys)
+    sample = _sample(found.positions, len(batch))
+    table_rows = loaded.identifiers.rows[sample].tolist()
+    records = [
+        Record({field: texts[row] for field, texts in loaded.table.keys.items()}) for row in table_rows
+    ]
+    online = _online(served, records, seconds)
+    positions = {peer: at[sample] for peer, at in found.positions.items()}
+    judged = _by_xgboost(served, loaded.table.columns[table_rows], positions, seconds)
+    _compare("online and in batch", online, batch[sample])
+    _compare("by XGBoost and in batch", judged, batch[sample])
+    unknown = {peer: int(np.count_nonzero(at < 0)) for peer, at in positions.items()}
+    return Parity(rows=len(sample), unknown=unknown)
+
+
+def _sample(positions: dict[str, Integers], n_rows: int) -> Integers:
+    """Draw rows so that every partner's known and unknown customers are among them."""
+    if n_rows <= SAMPLE_ROWS:
+        return np.arange(n_rows)
+    rng = np.random.default_rng(0)  # which rows is no secret
+    drawn = [rng.choice(n_rows, SAMPLE_ROWS, replace=False)]
+    for at in positions.values():
+        for rows in (np.flatnonzero(at < 0), np.flatnonzero(at >= 0)):
+            drawn.append(rng.choice(rows, min(len(rows), RARE_ROWS), replace=False))
+    return np.unique(np.concatenate(drawn))
+
+
+def _online(served: Served, records: list[Record], seconds: float) -> Float32:
+    requests = [records[row : row + 1] for row in range(min(ALONE_ROWS, len(records)))]
+    requests += [records[row : row + REQUEST_ROWS] for row in range(ALONE_ROWS, len(records), REQUEST_ROWS)]
+    scores: list[float] = []
+    for request in requests:
+        for result in served.score(request, seconds, 0).answer.results:
+            if not isinstance(result, Scored) or result.mode != "joint":
+                told = result.parties if isinstance(result, Scored) else result.code
+                raise StateError(f"not published: a customer of the sample got no joint score ({told})")
+            scores.append(result.score)
+    return np.array(scores, dtype=np.float32)
+
+
+def _by_xgboost(served: Served, columns: Float32, positions: dict[str, Integers], seconds: float) -> Float32:
+    parts = [columns]
+    for peer, partner in served.partners.items():
+        known = np.flatnonzero(positions[peer] >= 0)
+        left = partner.ask(positions[peer][known]).answer.result(seconds)
+        bits = np.full((len(columns), left.shape[1]), np.nan, dtype=np.float32)
+        bits[known] = ~left
+        parts.append(bits)
+    booster = xgboost.Booster(model_file=bytearray(with_directions(served.share)))
+    predicted: Float32 = booster.inplace_predict(np.concatenate(parts, axis=1), validate_features=False)
+    return predicted
+
+
+def _compare(how: str, scores: Float32, batch: Float32) -> None:
+    differ = scores.view(np.uint32) != batch.view(np.uint32)
+    if differ.any():
+        largest = float(np.abs(scores[differ].astype(np.float64) - batch[differ]).max())
+        raise StateError(
+            f"not published: {np.count_nonzero(differ)} of {len(batch)} customers have different scores "
+            f"{how}, by up to {largest:.3g}; has a partner changed its data or its share?"
+        )

@@ -1,0 +1,144 @@
+"""Publishing: what is decided once, on known rows, before a model answers requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from parties import database
+from parties.archive import Archive
+from parties.config import Config
+from parties.customers import Population
+from parties.label import LabelParty, silent
+from parties.labelled import LabelledScores
+from parties.ledger import Ledger, LedgerChannel
+from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
+from parties.serving.parity import check
+from parties.serving.publication import Parity, Publication, Publications, Withdrawal
+from parties.serving.scorer import Scorer
+from parties.serving.served import Served
+from parties.transport import HttpsChannel
+from vfl import metrics
+from vfl.errors import StateError
+from vfl.model import LabelShare
+from vfl.scoring.fallback import fit
+from vfl.thresholds import Rule
+from vfl.trees.predict import BLOCK_ROWS, Predictor
+
+Float32 = npt.NDArray[np.float32]
+
+DEFAULT_RULE = Rule("fpr", 0.01)
+
+NOT_CHECKED = Parity(rows=0, unknown={})
+
+
+def publish(
+    config: Config,
+    model: str,
+    *,
+    population: str | None = None,
+    rule: Rule = DEFAULT_RULE,
+    fallback: Fallback = "partial",
+    on_progress: Callable[[int, int, str], None] = silent,
+) -> Publication:
+    """Publish a model: from now on the service scores with it.
+
+    Thresholds and the link of the bank-only model are fitted on the validation rows of training, or on its
+    training rows where none were kept out.
+
+    Args:
+        population: a file with the customers that can be scored by key; the rows of ``[data]`` by default.
+        rule: how thresholds are chosen.
+        fallback: what counts where feature parties are absent.
+
+    Raises:
+        StateError: no such model, or the ways of scoring do not agree; nothing is published then.
+        DataError, ParameterError: the rows do not suit the rule, or cannot be used.
+        PeerError: from a peer, or on the way to it.
+    """
+    archive, publications = Archive(config), Publications(config)
+    alone = archive.load_bank_only(model)
+    number = publications.newest().get(model, 0) + 1
+    with LabelParty(config) as party:
+        known = party.labelled_scores(model, on_progress=on_progress)
+        customers = party.population(model, population, on_progress=on_progress)
+        batch = party.score_population(model, customers, on_progress=on_progress)
+    _, share = archive.load_model(model)
+    link = fit(_margins(alone, known.columns), known.together, share.params.objective)
+    draft = Publication(
+        model=model,
+        number=number,
+        created=database.now(),
+        alignment=customers.record.alignment,
+        source=None if population is None else str(Path(population).resolve()),
+        population=_population(config, customers),
+        threshold=_threshold(number, rule, known, Scorer(share, alone, link, config.party.name)),
+        fallback=fallback,
+        link=link,
+        reasons={},
+        metrics=_metrics(known),
+        metrics_on="validation" if known.rows_are == "validation" else "training",
+        parity=NOT_CHECKED,
+    )
+    publication = _checked(config, draft, customers, batch)
+    publications.save(publication)
+    return publication
+
+
+def withdraw(config: Config, model: str) -> Withdrawal:
+    """Take a model out of service; raises StateError where it is not published."""
+    publications = Publications(config)
+    number = publications.newest().get(model, 0)
+    if not number or isinstance(publications.load(model, number), Withdrawal):
+        raise StateError(f"model {model} is not published")
+    withdrawal = Withdrawal(model=model, number=number + 1, created=database.now())
+    publications.save(withdrawal)
+    return withdrawal
+
+
+def _checked(config: Config, draft: Publication, customers: Population, batch: Float32) -> Publication:
+    """Return the publication with what its service found; raises as `parties.serving.parity.check`."""
+    seconds = config.serving.max_budget_ms / 1e3
+    with HttpsChannel(config, answer_seconds=seconds) as https:
+        channel = LedgerChannel(https, Ledger(database.connect(config)))
+        served = Served(config, draft, channel)
+        try:
+            parity = check(served, customers, batch, seconds)
+            return msgspec.structs.replace(draft, parity=parity, reasons=served.reason_names())
+        finally:
+            served.close()
+
+
+def _margins(model: LabelShare, columns: Float32) -> Float32:
+    """The margins float32 [n] of a model without feature parties."""
+    predictor = Predictor(model)
+    blocks = (columns[start : start + BLOCK_ROWS] for start in range(0, len(columns), BLOCK_ROWS))
+    return np.concatenate([predictor.margins(predictor.sides(block, [], [])) for block in blocks])
+
+
+def _threshold(number: int, rule: Rule, known: LabelledScores, scorer: Scorer) -> ThresholdCard:
+    starts = range(0, len(known.columns), BLOCK_ROWS)
+    alone = np.concatenate(
+        [scorer.alone(known.columns[start : start + BLOCK_ROWS]).scores for start in starts]
+    )
+    joint, bank_only = (
+        rule.threshold(known.labels, scores, known.amounts, known.days, known.weights)
+        for scores in (known.together, alone)
+    )
+    return ThresholdCard(version=number, rule=str(rule), joint=joint, bank_only=bank_only)
+
+
+def _metrics(known: LabelledScores) -> dict[str, float]:
+    measures = {"roc_auc": metrics.roc_auc, "pr_auc": metrics.pr_auc, "ks": metrics.ks}
+    return {name: measure(known.labels, known.together, known.weights) for name, measure in measures.items()}
+
+
+def _population(config: Config, customers: Population) -> PopulationCard:
+    record = customers.record
+    is_file = "://" not in record.source
+    source = Path(record.source).name if is_file else config.data.table or "query"
+    return PopulationCard(source=source, rows=record.rows, known=record.common)

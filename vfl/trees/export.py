@@ -95,9 +95,11 @@ def _model(share: LabelShare, names: list[str], trees: list[dict[str, Any]]) -> 
         "name": share.params.objective,
         "reg_loss_param": {"scale_pos_weight": str(share.params.scale_pos_weight)},
     }
-    best = {} if share.best_iteration is None else {"best_iteration": str(share.best_iteration)}
+    # XGBoost's scikit-learn interface predicts with the trees up to this one alone, so it is said only where
+    # XGBoost would: training could stop early, and those are the trees that the share has.
+    stopping = share.best_iteration is not None and share.params.early_stopping_rounds is not None
     learner = {
-        "attributes": best,
+        "attributes": {"best_iteration": str(share.best_iteration)} if stopping else {},
         "feature_names": names,
         "feature_types": ["float"] * len(names),
         "gradient_booster": {"model": gbtree, "name": "gbtree"},

@@ -51,6 +51,23 @@ def test_the_merged_model_predicts_what_xgboost_does(federation, objective):
     np.testing.assert_allclose(mine, judge.predict(xgboost.DMatrix(table.pooled)), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("early_stopping_rounds", "best"), [(None, 1), (2, 3)])
+def test_predict_proba_counts_every_tree_of_the_share(merged, early_stopping_rounds, best):
+    """A best round on watched rows takes no tree away: where training stops early, the share ends with it."""
+    table, params, ours = merged
+    share = msgspec.structs.replace(
+        ours.label,
+        params=msgspec.structs.replace(params, early_stopping_rounds=early_stopping_rounds),
+        best_iteration=best,
+    )
+    merged_model = bytearray(to_xgboost_json(share, ours.features))
+    model, booster = xgboost.XGBClassifier(), load(merged_model)
+    model.load_model(merged_model)
+    data = xgboost.DMatrix(table.pooled, feature_names=booster.feature_names)
+    np.testing.assert_array_equal(model.predict_proba(table.pooled)[:, 1], booster.predict(data))
+    assert ("best_iteration" in booster.attributes()) == (early_stopping_rounds is not None)
+
+
 def test_a_merged_model_can_be_trained_on(merged):
     """XGBoost takes the merged model as a start and adds trees to it."""
     table, _, ours = merged

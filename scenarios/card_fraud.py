@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from data_generators.cards import CARDS
+from scenarios.compared import PHASES, go_on
 from scenarios.scenario import Scenario, invented
+from scenarios.served import ServedReport
 from vfl.params import TreeParams
 
 CARD_FRAUD = Scenario(
@@ -14,6 +16,11 @@ CARD_FRAUD = Scenario(
     duration="2 minutes",
     rows=20_000,
     params=TreeParams(n_estimators=30, max_depth=4, learning_rate=0.2, max_bin=32),
-    found=invented(CARDS, "digits", test_share=0.5, field="transaction"),
+    found=invented(
+        CARDS, "digits", test_share=0.5, key_field="transaction", columns={"amount": "amount", "day": "day"}
+    ),
     validation_fraction=0.2,
+    phases=PHASES,
+    report=ServedReport,
+    go_on=go_on,
 )

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,19 +43,23 @@ class Institution:
         name: of the party and of its directory.
         data: its file.
         key: the column that names the customer or the transaction.
-        field: what all institutions call that field of the key.
+        key_field: what all institutions call that field of the key.
         recipe: steps that make keys of all institutions alike.
         label: the label column; the institution that has one is the label party.
         allow: what a feature party lets the label party ask.
+        reasons: under which names it lets contributions of its columns be told.
+        columns: what else ``[data]`` says of columns, such as which one holds amounts.
     """
 
     name: str
     data: Path
     key: str = "customer_id"
-    field: str = "customer_id"
+    key_field: str = "customer_id"
     recipe: str = "strip upper"
     label: str | None = None
     allow: Sequence[str] = ("align", "train", "score", "export")
+    reasons: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def role(self) -> str:
@@ -132,6 +136,7 @@ class Consortium:
         write_private(self.path(self.label.name) / PASSWORD_FILE, secrets.token_urlsafe().encode())
         with (self.path(self.label.name) / "party.toml").open("a") as file:
             file.write(f'\n[crypto]\nkey_bits = {self.key_bits}\npassword_file = "{PASSWORD_FILE}"\n')
+            file.write(f"\n[api]\nport = {free_port()}\n")
         with ThreadPoolExecutor() as pool:
             facts = list(pool.map(self._init, self.features))
             introduced = [pool.submit(self._grant, part, fingerprint) for part in self.features]
@@ -191,16 +196,27 @@ class Consortium:
     def _init(self, part: Institution) -> dict[str, str]:
         """Make a party directory; return what its peers need to know."""
         options = ["--name", part.name, "--role", part.role, "--data", str(part.data)]
-        options += ["--key", f"{part.field}={part.key}", "--recipe", f"{part.field}: {part.recipe}"]
+        options += ["--key", f"{part.key_field}={part.key}", "--recipe", f"{part.key_field}: {part.recipe}"]
         options += ["--label", part.label] if part.label else ["--port", str(free_port())]
         options += ["--dev-ca", "authority", "--json"]
         facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
+        self._set(part.name, "data", part.columns)
         return facts
 
     def _grant(self, part: Institution, fingerprint: str) -> None:
         """Let a feature party grant the label party what it allows."""
         allowed = [word for permission in part.allow for word in ("--allow", permission)]
         self._add_peer(part.name, self.label.name, fingerprint, *allowed, "--show-columns")
+        self._set(part.name, f"peers.{self.label.name}", {"reasons": part.reasons} if part.reasons else {})
+
+    def _set(self, name: str, section: str, values: Mapping[str, str]) -> None:
+        """Write texts into a section of a party's ``party.toml``, as its owner would by hand."""
+        file, heading = self.path(name) / "party.toml", f"[{section}]\n"
+        lines = "".join(f'{key} = "{value}"\n' for key, value in values.items())
+        content = file.read_text()
+        if heading not in content:
+            raise ValueError(f"{file} has no section {section}")
+        file.write_text(content.replace(heading, heading + lines, 1))
 
     def _add_peer(self, name: str, peer: str, fingerprint: str, *options: str) -> None:
         add = ("party", "add-peer", name, peer, "--fingerprint", fingerprint)

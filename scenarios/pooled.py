@@ -33,18 +33,20 @@ class Pooled:
 
     Attributes:
         own: how many columns are the label party's.
+        names: of every column its party and its name there.
         columns: float32 [n, f], NaN where a party does not know the customer.
         labels: float32 [n].
         known: bool [n], customers that every party knows.
     """
 
     own: int
+    names: Sequence[tuple[str, str]]
     columns: Float32
     labels: Float32
     known: npt.NDArray[np.bool_]
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> Pooled:
-        return Pooled(self.own, self.columns[rows], self.labels[rows], self.known[rows])
+        return Pooled(self.own, self.names, self.columns[rows], self.labels[rows], self.known[rows])
 
 
 def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: int = 0) -> Pooled:
@@ -90,7 +92,8 @@ def predict(booster: xgboost.Booster, columns: Float32) -> Float32:
 def written(scores: Path) -> Float32:
     """Read the scores that ``vfl score`` wrote, float32 [n]."""
     column = pd.read_csv(scores, float_precision="round_trip")["score"]
-    return column.to_numpy(np.float32)
+    found: Float32 = column.to_numpy(np.float32)
+    return found
 
 
 def differences(exported: Path, booster: xgboost.Booster) -> list[Difference]:
@@ -101,9 +104,13 @@ def differences(exported: Path, booster: xgboost.Booster) -> list[Difference]:
 def _join(consortium: Consortium, label: LabelTable) -> Pooled:
     names = [part.name for part in consortium.features]
     parts = [rows.load(configuration.load(consortium.path(name))) for name in names]
+    shown = zip(
+        (consortium.label.name, *names), (label.names, *(part.table.names for part in parts)), strict=True
+    )
     found = [_columns_of(label.identifiers, part) for part in parts]
     return Pooled(
         own=label.columns.shape[1],
+        names=[(name, column) for name, columns in shown for column in columns],
         columns=np.hstack([label.columns, *(columns for columns, _ in found)]),
         labels=label.labels,
         known=np.all([known for _, known in found], axis=0),

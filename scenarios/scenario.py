@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,8 @@ def invented(
     *,
     test_share: float = 1.0,
     rate: float | None = None,
-    field: str = "customer_id",
+    key_field: str = "customer_id",
+    columns: Mapping[str, str] | None = None,
 ) -> Callable[[Path, Choice], list[Institution]]:
     """Return what founds a scenario on generated data.
 
@@ -120,7 +121,8 @@ def invented(
         recipe: steps that make keys of all institutions alike.
         test_share: rows to test on, as a share of those to train on.
         rate: share of fraud, in place of the generator's.
-        field: what all institutions call the key.
+        key_field: what all institutions call the key.
+        columns: what else the label party says of its columns; partners show the names of theirs.
     """
 
     def found(directory: Path, choice: Choice) -> list[Institution]:
@@ -134,9 +136,11 @@ def invented(
                 name,
                 directory / f"{name}.csv",
                 key=key.column,
-                field=field,
+                key_field=key_field,
                 recipe=recipe,
                 label=schema.label if name == schema.label_party else None,
+                columns=(columns or {}) if name == schema.label_party else {},
+                reasons=None if name == schema.label_party else "columns",
             )
             for name, key in schema.keys.items()
         ]

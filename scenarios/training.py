@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 
@@ -82,7 +83,7 @@ PHASES = (SET_UP, ALIGN, TRAIN, SCORE, EXPORT, JUDGE)
 """A whole scenario; others put phases of theirs between."""
 
 
-def measured(story: Story) -> dict[str, object]:
+def measured(story: Story) -> dict[str, Any]:
     """Return what of the report is about the run as a whole."""
     consortium = story.consortium
     partners = consortium.traffic()

@@ -1,0 +1,174 @@
+"""The phases of scenarios that serve their model: evaluate, publish, answer, explain, lose a partner."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from parties import config as configuration
+from parties.files import write_private
+from scenarios.client import Client, Keys, Place, Watch
+from scenarios.processes import CommandFailed
+from scenarios.served import Example, Outage
+from scenarios.story import MODEL, Phase, Story
+
+REPORT = "report.html"
+ANSWERS = "answers.json"
+REASONS = "reasons.json"
+HEADER = "api-key.txt"
+"""Files beside the party directories: the evaluation, what the API answered, and the header with its key."""
+
+THRESHOLD = "fpr=0.01"
+BATCH, SINGLES = 1_000, 300
+"""Records of one request of a batch, and requests of one record."""
+
+EXPLAINED_ROWS = 200
+"""Rows whose contributions are compared."""
+
+ALL_REASONS = 50
+"""The most reasons that may be asked for: more than there are columns."""
+
+WATCHED_ROWS = 20
+"""Records of each request while a partner is away."""
+
+AWAY_SECONDS, RETURN_SECONDS = 2.0, 60.0
+"""How long a partner stays away once answers are not joint, and how long it may take to be back in them."""
+
+
+def _evaluate(story: Story) -> None:
+    story.command("evaluate", story.label, MODEL, "--in", story.test, "--html", REPORT)
+
+
+def _publish(story: Story) -> None:
+    publish = ("publish", story.label, MODEL, "--population", story.test, "--threshold", THRESHOLD)
+    parity = story.command(*publish)["parity"]
+    story.line(f"{parity['rows']:,} rows are scored alike in batch, online and by XGBoost, or it is refused")
+
+
+def _serve(story: Story) -> None:
+    create = ("api-key", "create", story.label, "--name", "scenario", "--model", MODEL, "--rate", "1000")
+    key = story.command(*create)["key"]
+    write_private(story.consortium.directory / HEADER, f"Authorization: Bearer {key}\n".encode())
+    story.line(f"$ vfl party serve {story.label} &")
+    story.line(f"the scoring API listens on {story.consortium.start(story.label)}")
+
+
+def _answer(story: Story) -> None:
+    """Ask for every test row in batches, then for some of them alone."""
+    records = records_of(story)
+    some = records[:: -(-len(records) // SINGLES)]
+    with Client(place(story)) as client:
+        started = time.perf_counter()
+        batch = list(client.batches(records, BATCH))
+        seconds = time.perf_counter() - started
+        alone, milliseconds = client.timed(some)
+        card = client.card()
+    answers = {"batch": batch, "alone": alone, "threshold": card["threshold"]}
+    (story.consortium.directory / ANSWERS).write_bytes(msgspec.json.encode(answers))
+    story.found |= {
+        "modes": dict(Counter(result["mode"] for result in batch + alone)),
+        "api_rows": len(batch),
+        "api_rows_per_second": round(len(batch) / seconds, 1),
+        "api_requests": len(alone),
+        "api_p50_ms": round(float(np.percentile(milliseconds, 50)), 2),
+        "api_p99_ms": round(float(np.percentile(milliseconds, 99)), 2),
+    }
+    story.line(f"{len(batch):,} rows in requests of {BATCH:,} records, {len(alone)} in requests of one")
+
+
+def _explain(story: Story) -> None:
+    """Ask why, with every column: a partner's are told under the names that it shows."""
+    records = records_of(story)
+    with Client(place(story)) as client:
+        results = client.score(records[:: -(-len(records) // EXPLAINED_ROWS)], reasons=ALL_REASONS)
+    (story.consortium.directory / REASONS).write_bytes(msgspec.json.encode(results))
+    highest = max(results, key=lambda result: result["score"])
+    command = _curl(story, highest["keys"])
+    story.line(f"$ {command}")
+    told = subprocess.run(
+        shlex.split(command), cwd=story.consortium.directory, check=True, capture_output=True, text=True
+    )
+    answer = json.loads(told.stdout)
+    for reason in answer["results"][0]["reasons"]:
+        story.line(f"{reason['contribution']:+.2f}  {reason['name']} of {reason['party']}")
+    story.found["example"] = Example(command=command, answer=answer)
+
+
+def _curl(story: Story, keys: Keys) -> str:
+    """Return the command that asks for one row, to be typed in the directory that is kept."""
+    at = place(story)
+    home = story.consortium.directory
+    body = json.dumps({"records": [{"keys": keys}]})
+    words = ["curl", "--silent", "--cacert", str(at.ca.relative_to(home)), "-H", f"@{at.header.name}"]
+    words += ["-H", "Content-Type: application/json", "-d", body, f"{at.score}?reasons=3"]
+    return shlex.join(words)
+
+
+def _lose_partner(story: Story) -> None:
+    """Stop a partner and start it again while requests go on."""
+    answers = json.loads((story.consortium.directory / ANSWERS).read_bytes())["batch"]
+    known = {
+        part.name: [a["keys"] for a in answers if a["parties"].get(part.name) == "answered"]
+        for part in story.consortium.features
+    }
+    partner = next(name for name, keys in known.items() if keys)
+    with Watch(place(story), known[partner][:WATCHED_ROWS]) as watch:
+        _wait(watch, joint=True, since=time.monotonic(), what="a joint answer")
+        story.line(f"{partner} stops")
+        went = time.monotonic()
+        story.consortium.stop(partner)
+        without = _wait(watch, joint=False, since=went, what=f"an answer without {partner}")
+        time.sleep(AWAY_SECONDS)
+        story.line(f"$ vfl party serve {partner} &")
+        story.consortium.start(partner)
+        back = _wait(watch, joint=True, since=time.monotonic(), what="a joint answer again")
+    story.line(f"answers without {partner} after {without:.1f} s; joint ones {back:.1f} s after it was back")
+    story.found["fallback"] = Outage(
+        partner=partner,
+        requests=sum(watch.statuses.values()),
+        joint=watch.modes["joint"],
+        partial=watch.modes["partial"],
+        bank_only=watch.modes["bank_only"],
+        server_errors=sum(count for status, count in watch.statuses.items() if status >= 500),
+        slowest_ms=round(watch.slowest_ms, 1),
+        seconds_until_joint=round(back, 2),
+    )
+
+
+def _wait(watch: Watch, *, joint: bool, since: float, what: str) -> float:
+    seconds = watch.wait_for(joint, since, RETURN_SECONDS)
+    if seconds is None:
+        raise CommandFailed(f"the scoring API did not give {what} within {RETURN_SECONDS:.0f} s")
+    return seconds
+
+
+def place(story: Story) -> Place:
+    """Return where the label party's API is."""
+    home, api = story.consortium.directory, configuration.load(story.consortium.path(story.label)).api
+    ca = story.consortium.path(story.label) / "tls" / "ca.pem"
+    return Place(f"https://{api.host}:{api.port}", MODEL, ca, home / HEADER)
+
+
+def records_of(story: Story) -> Sequence[Keys]:
+    """Return the keys of all test rows, as the label party writes them."""
+    part = story.consortium.label
+    keys = pd.read_csv(story.consortium.directory / story.test, dtype=str, usecols=[part.key])[part.key]
+    return [{part.key_field: key} for key in keys]
+
+
+EVALUATE = Phase("evaluate", "what a fraud team asks, and what each partner adds", _evaluate, True)
+PUBLISH = Phase(
+    "publish", "a threshold, a fallback, and the proof that all ways of scoring agree", _publish, True
+)
+SERVE = Phase("serve", "the bank opens its scoring API; its programs get a key", _serve, True)
+ANSWER = Phase("answer", "a client asks for every test row over HTTPS", _answer, True)
+EXPLAIN = Phase("explain", "which columns made a score, the partners' among them", _explain, True)
+LOSE_PARTNER = Phase("outage", "a partner stops and comes back while requests go on", _lose_partner, True)

@@ -160,20 +160,28 @@ def _add_scoring(app: OpenAPI, config: Config, service: Service, reader: Reader)
 def _add_operations(app: OpenAPI, service: Service, metrics: Metrics) -> None:
     """Routes for those who run the server."""
 
-    @app.get("/healthz", summary="Whether the server lives", **describe({200: TEXT}, ["internal"]))
+    @app.get(
+        "/healthz",
+        summary="Whether the server lives",
+        **describe({200: TEXT}, ["internal"], tag="operations"),
+    )
     def health() -> Response:
         return Response("ok\n", content_type=TEXT)
 
     @app.get(
         "/readyz",
         summary="Whether a model can be served, and which feature parties answer",
-        **describe({200: Readiness, 503: Readiness}, ["internal"]),
+        **describe({200: Readiness, 503: Readiness}, ["internal"], tag="operations"),
     )
     def readiness() -> Response:
         found = service.ready()
         return _json(found, 200 if found.ready else 503)
 
-    @app.get("/metrics", summary="Metrics for Prometheus", **describe({200: MEDIA_TYPE}, AUTHENTICATED))
+    @app.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        **describe({200: MEDIA_TYPE}, AUTHENTICATED, tag="operations"),
+    )
     def prometheus() -> Response:
         return Response(metrics.expose(), content_type=MEDIA_TYPE)
 

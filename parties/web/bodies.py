@@ -149,7 +149,7 @@ def _first_wrong(body: bytes, record: int, part: str) -> str | None:
         raw = msgspec.json.decode(body, type=_Loose).records[record]
         parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         values = msgspec.json.decode(parts[part], type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     for name, value in values.items():
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from flask import Response
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3 import Info, OpenAPI, Tag
 from flask_openapi3.models import Server
 from msgspec import Struct
 
@@ -47,10 +47,10 @@ SwaggerUIBundle({
 });
 """
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing but what this server gives; Swagger UI sets styles in elements, and has pictures in its CSS."""
+"""Nothing but what this server gives; the style sheet of Swagger UI has pictures in itself."""
 
 ASSETS = {
     "css/swagger-ui.css": "text/css; charset=utf-8",
@@ -78,6 +78,7 @@ def describe(
     result: dict[int, Any],
     codes: Iterable[str],
     *,
+    tag: str = "scoring",
     parameters: Iterable[dict[str, Any]] = (),
     body: type[Struct] | None = None,
 ) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def describe(
     Args:
         result: what a good answer of each status is: a struct, or a media type.
         codes: kinds of problems.
+        tag: the heading it is under.
         parameters: of path and query.
         body: the form of the request's body.
     """
@@ -96,7 +98,7 @@ def describe(
         responses[status] = {"description": description, "content": _content(kind)}
     for status, group in groupby(sorted(codes, key=_status), _status):
         responses[status] = _problems(status, list(group))
-    told: dict[str, Any] = {"responses": responses, "openapi_extensions": {}}
+    told: dict[str, Any] = {"responses": responses, "tags": [Tag(name=tag)], "openapi_extensions": {}}
     if parameters:
         told["openapi_extensions"]["parameters"] = list(parameters)
     if body is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from parties.report.tables import table
 from scenarios.pooled import Float32
 from vfl import metrics
 from vfl.trees.compare import Choice, Difference
@@ -137,19 +137,6 @@ def explain(difference: Difference) -> str:
     kind = "a tie" if difference.is_tie else "a real difference"
     ours, theirs = _choice(difference.ours), _choice(difference.theirs)
     return f"tree {difference.tree}, node {difference.node[0]}: {ours} here, {theirs} pooled: {kind}"
-
-
-def table(heading: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int = 1) -> str:
-    """Return lines under a heading in aligned columns: so many to the left, and the others to the right."""
-    widths = [max(len(line[at]) for line in (heading, *lines)) for at in range(len(heading))]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if at < texts else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in (heading, rule, *lines)
-    )
 
 
 def size(count: float) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from parties.report import plots
 from scenarios import pooled
-from scenarios.curves import roc_svg
 from scenarios.report import Traffic, explain, quality
 from scenarios.story import MODEL, Phase, Story, options
 
@@ -54,9 +54,10 @@ def _judge(story: Story) -> None:
         "together": pooled.written(home / SCORES),
         "pooled": pooled.predict(judge, test.columns),
     }
-    (home / CURVES).write_text(roc_svg(test.labels, scores, story.title))
     differences = pooled.differences(home / EXPORTED, judge)
     measured = {name: quality(test.labels, of) for name, of in scores.items()}
+    curves = {f"{name} {measured[name].roc_auc:.4f}": of for name, of in scores.items()}
+    (home / CURVES).write_text(plots.roc(test.labels, curves))
     shared = {name: quality(test.labels[test.known], of[test.known]) for name, of in scores.items()}
     story.found |= {
         "rows": {

@@ -19,7 +19,7 @@ from vfl.alerts import money_curve
 
 TEMPLATE = "report.html"
 
-COLOURS = {plots.INK: "--ink", plots.MUTED: "--muted", plots.GRID: "--grid"} | {
+COLOURS = {plots.PAPER: "--card", plots.INK: "--ink", plots.MUTED: "--muted", plots.GRID: "--grid"} | {
     colour: f"--series-{number + 1}" for number, colour in enumerate(plots.SERIES)
 }
 """By colour of a plot the property of the page that takes its place, which dark mode sets anew."""

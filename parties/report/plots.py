@@ -18,9 +18,9 @@ from parties.evaluation import Gain
 
 Array = npt.NDArray[Any]
 
-INK, MUTED, GRID = "#24292f", "#6a737d", "#d8dee4"
+PAPER, INK, MUTED, GRID = "#fefefe", "#24292f", "#6a737d", "#d8dee4"
 SERIES = ("#b35900", "#0a66a3", "#6b3fa0")
-"""Colours: of text, of what is beside the point, of the grid, and of the first, second and third set."""
+"""Colours: behind all, of text, of what is beside the point, of the grid, and of three sets in turn."""
 
 DASHES = ("--", "-", ":")
 """Line styles of the sets, so that nothing hangs on colour."""
@@ -35,6 +35,8 @@ STYLE = {
     "svg.fonttype": "none",  # text stays text: it is read aloud, searched, and takes the page's font
     "font.family": "sans-serif",
     "font.size": 10,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -174,5 +176,5 @@ def _svg(name: str, figure: Figure) -> str:
     """Return the figure as SVG, the same bytes for the same plot; its ids start with the name."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

@@ -24,7 +24,7 @@ class Table(NamedTuple):
 
     def to_text(self) -> str:
         """Return the table in aligned columns."""
-        return aligned(self.heading, self.lines)
+        return table(self.heading, self.lines)
 
 
 def measures(evaluation: Evaluation) -> Table:
@@ -117,15 +117,15 @@ def least_cost(evaluation: Evaluation) -> str:
     )
 
 
-def aligned(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return lines under a heading in aligned columns, the first to the left and the others to the right."""
+def table(heading: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int = 1) -> str:
+    """Return lines under a heading in aligned columns: so many to the left, and the others to the right."""
     widths = [max(len(line[at]) for line in (heading, *lines)) for at in range(len(heading))]
     rule = ["-" * width for width in widths]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
+            cell.ljust(width) if at < texts else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
+        ).rstrip()
         for line in (heading, rule, *lines)
     )
 

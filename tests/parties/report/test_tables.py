@@ -13,23 +13,23 @@ from parties.report import tables
 
 
 def test_columns_are_aligned() -> None:
-    """The first column to the left, numbers to the right."""
-    text = tables.aligned(["", "alone"], [["KS", "0.1"], ["ROC-AUC", "12.25"]])
+    """Texts to the left, numbers to the right."""
+    text = tables.table(["", "alone"], [["KS", "0.1"], ["ROC-AUC", "12.25"]])
     assert text.splitlines() == ["         alone", "-------  -----", "KS         0.1", "ROC-AUC  12.25"]
 
 
 def test_every_measure_of_every_view_is_told(found: Evaluation) -> None:
     """A column for each view, a line for each measure, in the numbers of the evaluation."""
-    table = tables.measures(found)
-    assert table.heading == ["", "bank alone", "+ telco", "+ shop", "together"]
-    lines = {line[0]: line[1:] for line in table.lines}
+    told = tables.measures(found)
+    assert told.heading == ["", "bank alone", "+ telco", "+ shop", "together"]
+    lines = {line[0]: line[1:] for line in told.lines}
     assert lines["ROC-AUC"] == [f"{view.measures.roc_auc:.4f}" for view in found.views]
     assert lines["recall at 0.5% FPR"] == [
         f"{view.measures.recall_at_fpr['0.5%']:.4f}" for view in found.views
     ]
     assert lines["money saved at 4 alerts a day"][-1] == f"{found.together.money_saved:,.0f}"
     assert len(lines) == 13
-    assert all(len(line) == 5 for line in table.lines)
+    assert all(len(line) == 5 for line in told.lines)
 
 
 def test_the_text_has_every_table_and_ends_with_its_sum(found: Evaluation) -> None:

@@ -28,20 +28,24 @@ MESSAGES = [*get_args(messages.Request), *get_args(messages.Reply)]
 
 def commands(group: click.Group, path: str = "vfl") -> dict[str, click.Command]:
     """Return every command under a group by what is typed to call it."""
+    context = click.Context(group)
+    members = {f"{path} {name}": group.get_command(context, name) for name in group.list_commands(context)}
+    return spread(members)
+
+
+def spread(members: dict[str, click.Command]) -> dict[str, click.Command]:
+    """Return commands with those under a group in its place."""
     found = {}
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        if isinstance(command, click.Group):
-            found |= commands(command, f"{path} {name}")
-        else:
-            found[f"{path} {name}"] = command
+    for path, command in members.items():
+        found |= commands(command, path) if isinstance(command, click.Group) else {path: command}
     return found
 
 
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
 ADDED = dict(re.findall(r"(\S+) = (\S+)", SETUP["options.entry_points"]["vfl.commands"]))
-COMMANDS = commands(main) | {f"vfl {name}": EntryPoint(name, at, "").load() for name, at in ADDED.items()}
+LOADED = {f"vfl {name}": EntryPoint(name, at, "").load() for name, at in ADDED.items()}
+COMMANDS = commands(main) | spread(LOADED)
 
 
 def row_of(message: type) -> str:

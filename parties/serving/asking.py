@@ -38,16 +38,16 @@ class Told(NamedTuple):
 
 
 def ask(
-    partners: Mapping[str, Partner], positions: Mapping[str, Integers], deadline: float
+    partners: Mapping[str, Partner], positions: Mapping[str, Integers], began: float, budget: float
 ) -> dict[str, Told]:
-    """Ask all partners at once and wait for them until the deadline.
+    """Ask all partners at once and wait for them until the budget is spent.
 
     Args:
         positions: by partner int64 [n], the place of each customer in its alignment, -1 for an unknown one.
-        deadline: in `time.monotonic`.
+        began: when the request came, by `time.monotonic`.
+        budget: seconds from then on.
     """
-    began = time.monotonic()
-    budget = deadline - began
+    deadline = began + budget
     known = {name: np.flatnonzero(positions[name] >= 0) for name in partners}
     asked: dict[str, Question | PartyStatus] = {}
     for name, partner in partners.items():
@@ -55,7 +55,7 @@ def ask(
             asked[name] = "unknown_customer"
         elif partner.state != "answering":
             asked[name] = "down"
-        elif budget <= 0:
+        elif time.monotonic() >= deadline:
             asked[name] = "late"
         else:
             asked[name] = partner.ask(positions[name][known[name]])

@@ -113,7 +113,7 @@ class Served:
         found = self.population.find(keys)
         codes = self._unscored(keys, taken.given, found)
         at = np.flatnonzero(codes == "")
-        told = ask(self.partners, {peer: of[at] for peer, of in found.positions.items()}, began + budget)
+        told = ask(self.partners, {peer: of[at] for peer, of in found.positions.items()}, began, budget)
         complete = self._complete(found.aligned[at], told)
         columns = self.population.columns(found.rows)
         columns[taken.given] = taken.features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,13 @@ CUSTOMERS = 600
 QUICK = Serving(budget_ms=400, retry_seconds=0.1, failures=3)
 
 
+def _free_port() -> int:
+    """A port to bind again and again: one that the system picks while binding is not free right after."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @dataclass
 class FeatureServer:
     """A feature party's server on one port, with faults: seconds to dawdle, and whether to send garbage."""
@@ -35,7 +43,7 @@ class FeatureServer:
     party: Config
     dawdle: float = 0.0
     garbage: bool = False
-    port: int = 0
+    port: int = field(default_factory=_free_port)
     _server: PartyServer | None = field(default=None, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -45,7 +53,6 @@ class FeatureServer:
         self._server = PartyServer(party, self._faulty(create_app(party)))
         self._server.expiration_interval = 0.05
         self._server.prepare()
-        self.port = self._server.bind_addr[1]
         self._thread = threading.Thread(target=self._server.serve)
         self._thread.start()
 

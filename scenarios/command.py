@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from parties.report.tables import table
 from scenarios.card_fraud import CARD_FRAUD
 from scenarios.credit_default import CREDIT_DEFAULT
 from scenarios.demo import DEMO
 from scenarios.mule_accounts import MULE_ACCOUNTS
-from scenarios.report import table
 from scenarios.scenario import Choice
 
 SCENARIOS = {scenario.name: scenario for scenario in (DEMO, CARD_FRAUD, MULE_ACCOUNTS, CREDIT_DEFAULT)}

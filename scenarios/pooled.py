@@ -91,8 +91,8 @@ def predict(booster: xgboost.Booster, columns: Float32) -> Float32:
 
 def written(scores: Path) -> Float32:
     """Read the scores that ``vfl score`` wrote, float32 [n]."""
-    column = pd.read_csv(scores, float_precision="round_trip")["score"]
-    found: Float32 = column.to_numpy(np.float32)
+    # The nine digits of a float32 come back to it, whatever the last bit of the double that they are read as.
+    found: Float32 = pd.read_csv(scores)["score"].to_numpy(np.float32)
     return found
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from scenarios.report import Report, table
+from parties.report.tables import table
+from scenarios.report import Report
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +112,7 @@ class ServedReport(Report, frozen=True, kw_only=True):
             ["fraud caught", f"{made.caught:,} of {made.fraud:,}"],
             [f"while {away.partner} was away", f"{away.requests} requests, {away.server_errors} failed"],
             ["answered meanwhile", f"{away.joint} joint, {away.partial + away.bank_only} without it"],
+            ["slowest answer meanwhile", f"{away.slowest_ms:,.0f} ms"],
             ["joint again after", f"{away.seconds_until_joint:.1f} s"],
         ]
         answer = msgspec.json.format(msgspec.json.encode(self.example.answer), indent=2).decode()

@@ -39,8 +39,9 @@ ALL_REASONS = 50
 WATCHED_ROWS = 20
 """Records of each request while a partner is away."""
 
-AWAY_SECONDS, RETURN_SECONDS = 2.0, 60.0
-"""How long a partner stays away once answers are not joint, and how long it may take to be back in them."""
+JOINT_SECONDS, AWAY_SECONDS, RETURN_SECONDS = 0.5, 2.0, 60.0
+"""How long requests go on before and after a partner is away, how long it stays away once answers are not
+joint, and how long it may take to be back in them."""
 
 
 def _evaluate(story: Story) -> None:
@@ -122,6 +123,7 @@ def _lose_partner(story: Story) -> None:
     partner = next(name for name, keys in known.items() if keys)
     with Watch(place(story), known[partner][:WATCHED_ROWS]) as watch:
         _wait(watch, joint=True, since=time.monotonic(), what="a joint answer")
+        time.sleep(JOINT_SECONDS)
         story.line(f"{partner} stops")
         went = time.monotonic()
         story.consortium.stop(partner)
@@ -130,6 +132,7 @@ def _lose_partner(story: Story) -> None:
         story.line(f"$ vfl party serve {partner} &")
         story.consortium.start(partner)
         back = _wait(watch, joint=True, since=time.monotonic(), what="a joint answer again")
+        time.sleep(JOINT_SECONDS)
     story.line(f"answers without {partner} after {without:.1f} s; joint ones {back:.1f} s after it was back")
     story.found["fallback"] = Outage(
         partner=partner,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scenarios.report import Quality, Report, Traffic, explain, quality, size, table
+from scenarios.report import Quality, Report, Traffic, explain, quality, size
 from vfl.trees.compare import Choice, Difference
 
 TIE = Difference(2, (1, 1), Choice(4, 1.5, True, 10.0), Choice(5, 2.5, True, 10.0))
@@ -83,12 +83,6 @@ def test_quality_is_that_of_scikit_learn() -> None:
     measured = quality(labels, scores)
     assert measured.roc_auc == pytest.approx(roc_auc_score(labels, scores))
     assert measured.recall_at_1_percent_fpr == pytest.approx(1 / 3)  # only 0.9 lies above every good customer
-
-
-def test_columns_are_aligned() -> None:
-    """Every line of a table is as wide as the others, texts to the left and figures to the right."""
-    lines = table(["name", "n"], [["a", "1"], ["longer", "1,000"]]).splitlines()
-    assert lines == ["name        n", "------  -----", "a           1", "longer  1,000"]
 
 
 @pytest.mark.parametrize(

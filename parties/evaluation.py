@@ -16,7 +16,7 @@ RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 """False positive rates that recall is measured at."""
 
 DRAWN_ROWS = 50_000_000
-"""Resamples times rows that are drawn at most, half a minute's work; but never under 200 resamples."""
+"""Resamples times rows drawn at most, some seconds' work; but never under 200 resamples."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):

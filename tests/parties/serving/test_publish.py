@@ -70,9 +70,7 @@ def test_answers_that_differ_from_batch_stop_publishing(world: Any, monkeypatch:
 
     before = Publications(world.bank).newest()
     monkeypatch.setattr(ScoringWorker, "handle", handle)
-    with pytest.raises(
-        StateError, match=r"of 500 customers have different scores online and in batch"
-    ):
+    with pytest.raises(StateError, match=r"of 500 customers have different scores online and in batch"):
         publish(world.bank, "m1")
     assert Publications(world.bank).newest() == before
 

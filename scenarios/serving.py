@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from parties import config as configuration
+from parties.evaluation import Evaluation
 from parties.files import write_private
 from scenarios.client import Client, Keys, Place, Watch
 from scenarios.processes import CommandFailed
@@ -27,6 +28,9 @@ HEADER = "api-key.txt"
 """Files beside the party directories: the evaluation, what the API answered, and the header with its key."""
 
 THRESHOLD = "fpr=0.01"
+ALERTS_PER_DAY = 10
+"""What a row is an alert by, and how many of them a small team looks at."""
+
 BATCH, SINGLES = 1_000, 300
 """Records of one request of a batch, and requests of one record."""
 
@@ -45,7 +49,15 @@ joint, and how long it may take to be back in them."""
 
 
 def _evaluate(story: Story) -> None:
-    story.command("evaluate", story.label, MODEL, "--in", story.test, "--html", REPORT)
+    per_day = ["--alerts-per-day", str(ALERTS_PER_DAY)] if "day" in story.consortium.label.columns else []
+    told = story.command("evaluate", story.label, MODEL, "--in", story.test, *per_day, "--html", REPORT)
+    evaluation = msgspec.convert(told, Evaluation)
+    for added in evaluation.added:
+        gain = added.roc_auc
+        story.line(f"{added.name}: {gain.difference:+.3f} ROC-AUC (95%: {gain.low:+.3f} to {gain.high:+.3f})")
+    if evaluation.days is not None:
+        precision = evaluation.together.precision_at_k
+        story.line(f"of {ALERTS_PER_DAY} alerts a day {precision:.0%} are fraud")
 
 
 def _publish(story: Story) -> None:

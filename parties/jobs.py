@@ -136,7 +136,7 @@ class Jobs:
             self._update(database.jobs.c.job.in_(idle), state=State.FAILED.value)
 
     def _keep(self, key: str, job: Job) -> None:
-        """Write where a job stands now that its state has changed, and let go of the worker of one that has ended."""
+        """Write the state that a job has come to, and let go of the worker of one that has ended."""
         state, sequence = job.session.state, job.session.sequence
         if state in ENDED:
             with self._lock:

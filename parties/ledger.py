@@ -12,7 +12,6 @@ from vfl.errors import VflError
 from vfl.wire.channel import Channel
 from vfl.wire.messages import Identifier
 
-
 _APPEND = sa.insert(database.ledger)
 
 

@@ -153,8 +153,9 @@ class Archive:
         return _read(self.models / name / RECORD, ModelRecord, f"model {name}", self._known_models())
 
     def _load_share(self, name: str, file: str) -> LabelShare:
+        digests = self.load_record(name).digests
         content = read_stored(self.models / name / file, f"model {name}", "restore it from a copy")
-        if hashlib.sha256(content).hexdigest() != self.load_record(name).digests.get(file):
+        if hashlib.sha256(content).hexdigest() != digests.get(file):
             raise StateError(f"model {name} is not as it was trained; restore its {file} from a copy")
         return label_share(content)
 

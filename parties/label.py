@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,31 +11,24 @@ import numpy.typing as npt
 from parties import connectors, database, rows
 from parties.archive import AlignmentRecord, Archive, ModelRecord
 from parties.config import Config
-from parties.customers import Population, Scores
+from parties.customers import Population, Scores, fitting
 from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
 from parties.ledger import Ledger, LedgerChannel
 from parties.names import chosen
+from parties.progress import Progress, silent
 from parties.rows import Rows
 from parties.transport import HttpsChannel
-from vfl.errors import ConfigError, NotAligned, ParameterError
+from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi import label_party as psi
 from vfl.psi.alignment import Alignment, Mode
 from vfl.scoring import label_party as scoring
-from vfl.table import LabelTable
 from vfl.trace import Span
 from vfl.trees import label_party as trees
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.stopping import EarlyStopping
 from vfl.wire.session import LabelSession
-
-Float32 = npt.NDArray[np.float32]
-Progress = Callable[[int, int, str], None]
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Report no progress."""
 
 
 class LabelParty:
@@ -119,7 +112,7 @@ class LabelParty:
         self._archive.check_new_model(name)
         params = params or self._config.model
         record, alignments = self._aligned(alignment)
-        table = self._fitting(record, alignments, rows.load(self._config))
+        table = fitting(record, alignments, rows.load(self._config))
         watch = rows.drawn(table.identifiers, validation_fraction, params.random_state)
         key = private_key(self._config)  # made when first needed, which is no part of training
         started = time.monotonic()
@@ -191,7 +184,7 @@ class LabelParty:
 
     def score_population(
         self, model: str, customers: Population, *, on_progress: Progress = silent
-    ) -> Float32:
+    ) -> npt.NDArray[np.float32]:
         """Return the scores of customers that are aligned already; raises as :meth:`score`."""
         _, share = self._archive.load_model(model)
         return scoring.score(
@@ -230,7 +223,7 @@ class LabelParty:
         judged = None
         if source is None:
             aligned, alignments = self._aligned(record.alignment)
-            table = self._fitting(aligned, alignments, loaded)
+            table = fitting(aligned, alignments, loaded)
             judged = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
             rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
         else:
@@ -291,14 +284,6 @@ class LabelParty:
         return self._archive.load_alignment(
             name or self._archive.latest_alignment(connectors.describe(self._config))
         )
-
-    def _fitting(self, record: AlignmentRecord, alignments: dict[str, Alignment], loaded: Rows) -> LabelTable:
-        """Return the rows that take part: all of them, or in an inner alignment those known to all."""
-        if rows.population(loaded.identifiers.keys) != record.population:
-            raise NotAligned(f"the data has changed since alignment {record.alignment}; align again")
-        if record.mode == "left":
-            return loaded.label_table
-        return loaded.only(next(iter(alignments.values())).identifiers).label_table
 
     def _population(
         self, config: Config, loaded: Rows, peers: Sequence[str], on_progress: Progress

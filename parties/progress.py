@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
+
+Progress = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is in all, and what happened."""
 
 EVERY_SECONDS_ON_TERMINAL = 0.2
 EVERY_SECONDS_IN_FILE = 15.0
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Report no progress."""
 
 
 class ProgressLine:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,9 +12,10 @@ from parties import database
 from parties.archive import Archive
 from parties.config import Config
 from parties.customers import Population
-from parties.label import LabelParty, silent
+from parties.label import LabelParty
 from parties.labelled import LabelledScores
 from parties.ledger import Ledger, LedgerChannel
+from parties.progress import Progress, silent
 from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
 from parties.serving.parity import check
 from parties.serving.publication import Parity, Publication, Publications, Withdrawal
@@ -43,7 +43,7 @@ def publish(
     population: str | None = None,
     rule: Rule = DEFAULT_RULE,
     fallback: Fallback = "partial",
-    on_progress: Callable[[int, int, str], None] = silent,
+    on_progress: Progress = silent,
 ) -> Publication:
     """Publish a model: from now on the service scores with it.
 

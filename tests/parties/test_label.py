@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 import xgboost
 
+from parties.archive import Archive
 from parties.config import Config
 from parties.label import LabelParty
 from vfl.errors import ConfigError, DataError, NotAligned, ParameterError, PeerRefused, StateError
 from vfl.params import TreeParams
+from vfl.trees.predict import Predictor
 
 PARAMS = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
 
@@ -124,3 +126,30 @@ def test_the_role_must_fit(bureau: Config, bank: Config) -> None:
         LabelParty(bureau)
     with pytest.raises(ConfigError, match="add-peer"):
         LabelParty(msgspec.structs.replace(bank, peers={}))
+
+
+def test_the_same_customers_are_aligned_once(label: LabelParty, bank: Config, tmp_path: Path) -> None:
+    """Scoring a file again asks for no second alignment; one made since is the one that counts."""
+    label.align()
+    label.train(name="m1", params=PARAMS)
+    other = tmp_path / "other.csv"
+    other.write_text("customer_id,age\nC060,3\nC001,2\n")
+    first = label.score("m1", str(other))
+    made = label.population("m1", str(other)).record.alignment
+    np.testing.assert_array_equal(label.score("m1", str(other)).scores, first.scores)
+    assert label.population("m1", str(other)).record.alignment == made
+    newer = label.align(source=str(other)).alignment
+    assert label.population("m1", str(other)).record.alignment == newer
+
+
+def test_the_banks_own_model_is_xgboost_on_its_columns(label: LabelParty, bank: Config) -> None:
+    """Trained beside the joint one on the same rows: XGBoost on the bank's columns grows the same trees."""
+    label.align()
+    label.train(name="m1", params=PARAMS)
+    table = pd.read_csv(bank.data.source)
+    columns, labels = table[["age"]].to_numpy(np.float32), table["default"].to_numpy(np.float32)
+    judge = xgboost.XGBClassifier(n_estimators=2, max_depth=2, max_bin=8).fit(columns, labels)
+    alone = Predictor(Archive(bank).load_bank_only("m1"))
+    np.testing.assert_allclose(
+        alone.predict(columns, [], []), judge.predict_proba(columns)[:, 1], rtol=0, atol=1e-6
+    )

@@ -85,7 +85,7 @@ def _answer(story: Story) -> None:
         alone, milliseconds = client.timed(some)
         card = client.card()
     answers = {"batch": batch, "alone": alone, "threshold": card["threshold"]}
-    (story.consortium.directory / ANSWERS).write_bytes(msgspec.json.encode(answers))
+    write_private(story.consortium.directory / ANSWERS, msgspec.json.encode(answers))
     story.found |= {
         "modes": dict(Counter(result["mode"] for result in batch + alone)),
         "api_rows": len(batch),
@@ -102,7 +102,7 @@ def _explain(story: Story) -> None:
     records = records_of(story)
     with Client(place(story)) as client:
         results = client.score(records[:: -(-len(records) // EXPLAINED_ROWS)], reasons=ALL_REASONS)
-    (story.consortium.directory / REASONS).write_bytes(msgspec.json.encode(results))
+    write_private(story.consortium.directory / REASONS, msgspec.json.encode(results))
     highest = max(results, key=lambda result: result["score"])
     command = _curl(story, highest["keys"])
     story.line(f"$ {command}")

@@ -63,7 +63,7 @@ def test_what_is_kept_can_be_gone_on_with(told) -> None:
     """--out keeps a directory for each party, the scores of all test rows, and the picture."""
     _, report, out = told
     assert all((out / name / "party.toml").exists() for name in FRAUD.schema.keys)
-    assert (out / "roc.svg").read_text().startswith("<svg")
+    assert "<svg" in (out / "roc.svg").read_text()
     scores = pd.read_csv(out / "scores.csv")
     assert len(scores) == report["rows"]["test"] == 400
     assert scores["score"].between(0, 1).all()

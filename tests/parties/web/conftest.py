@@ -25,7 +25,8 @@ from parties.web.api import create_api
 _spec = importlib.util.spec_from_file_location(
     "serving_world", Path(__file__).parent.parent / "serving" / "conftest.py"
 )
-assert _spec and _spec.loader
+assert _spec
+assert _spec.loader
 _module = importlib.util.module_from_spec(_spec)
 sys.modules[_spec.name] = _module
 _spec.loader.exec_module(_module)

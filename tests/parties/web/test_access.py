@@ -22,7 +22,14 @@ def kind_of(answer: Any) -> tuple[int, str]:
 def test_every_route_but_health_and_documents_needs_a_key(api: Any) -> None:
     """A route that is added later needs a key too, unless it is listed as open."""
     paths = {str(rule).replace("<model>", "m1") for rule in api.app.url_map.iter_rules()}
-    open_paths = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/<path:name>", "/static/<path:filename>"}
+    open_paths = {
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/docs/<path:name>",
+        "/static/<path:filename>",
+    }
     for path in paths - open_paths:
         answer = api.client.open(path, method="POST" if path.endswith("score") else "GET")
         assert kind_of(answer) == (401, "no_key")

@@ -144,7 +144,7 @@ def test_an_internal_error_tells_a_reference_and_the_log_has_it(
 
 
 def test_no_value_gets_into_logs_or_errors(api: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Planted keys, features and names are in no log line and no error, whatever was wrong with the request."""
+    """Planted keys, features and names are in no log line and no error, whatever was wrong."""
     caplog.set_level(logging.DEBUG)
     key, number, name = "PLANTEDKEY77", "8315372941", "PLANTEDNAME55"
     records = [

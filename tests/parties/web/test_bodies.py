@@ -17,7 +17,7 @@ from parties.web.problems import ApiError
 
 READER = Reader(5)
 NAMES = st.text(max_size=10).filter(lambda text: not any("\ud800" <= char <= "\udfff" for char in text))
-NUMBERS = st.none() | st.floats(-FLOAT32_MAX, FLOAT32_MAX) | st.integers(-(2**60), 2**60)
+NUMBERS = st.none() | st.floats(-FLOAT32_MAX, FLOAT32_MAX) | st.integers(-(2**53), 2**53)
 RECORDS = st.fixed_dictionaries(
     {"keys": st.dictionaries(NAMES, NAMES, min_size=1, max_size=4)},
     optional={"features": st.none() | st.dictionaries(NAMES, NUMBERS, max_size=6)},

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import NamedTuple
 
-import httpx
+import httpcore
 
 from parties import tls
 from parties.config import Config
@@ -19,11 +19,15 @@ from vfl.wire.messages import MAX_FRAME_BYTES
 
 PATH = "/v1/messages"
 CONTENT_TYPE = "application/octet-stream"
+HEADERS = [(b"Content-Type", b"application/octet-stream"), (b"Accept-Encoding", b"identity")]
 
 CONNECT_SECONDS = 10.0
 
 IDLE_SECONDS = 60.0
 """A connection idle for longer is not used again; the server keeps its end open for longer than this."""
+
+MAX_CONNECTIONS = 100
+"""Connections to one peer at most: one for each message that is under way."""
 
 
 class Traffic(NamedTuple):
@@ -33,8 +37,16 @@ class Traffic(NamedTuple):
     received: int = 0
 
 
+class _Connections(NamedTuple):
+    """Connections to one peer that are kept open, and what a request over one of them needs."""
+
+    pool: httpcore.ConnectionPool
+    url: httpcore.URL
+    extensions: dict[str, dict[str, float]]
+
+
 class HttpsChannel:
-    """One keep-alive client for each peer, with this party's certificate and the peer's pinned.
+    """Keep-alive connections to each peer, with this party's certificate and the peer's pinned.
 
     A message is sent once: only making the connection is tried again.
 
@@ -46,7 +58,7 @@ class HttpsChannel:
     def __init__(self, config: Config, answer_seconds: float | None = None) -> None:
         self._config = config
         self._answer_seconds = answer_seconds
-        self._clients: dict[str, httpx.Client] = {}
+        self._connections: dict[str, _Connections] = {}
         self._traffic: dict[str, Traffic] = {}
         self._spans: dict[str, list[Span]] = {}
         self._lock = threading.Lock()
@@ -59,17 +71,20 @@ class HttpsChannel:
             PeerUnreachable: no connection, no answer in time, a wrong certificate, or no frame came back.
             TooLarge: the answer exceeds ``MAX_FRAME_BYTES``.
         """
-        client, url = self._client(peer)
+        pool, url, extensions = self._to(peer)
         sent = time.perf_counter_ns()
         try:
-            with span(f"ask {peer}"), client.stream("POST", url + PATH, content=frame) as response:
+            with (
+                span(f"ask {peer}"),
+                pool.stream("POST", url, headers=HEADERS, content=frame, extensions=extensions) as response,
+            ):
                 answer = _read(peer, response)
-                timing = response.headers.get(HEADER, "")
-        except httpx.ConnectTimeout:
-            raise PeerUnreachable(f"{peer} does not answer at {url}; is its server running?") from None
-        except httpx.TimeoutException:
+                timing = _header(response, HEADER)
+        except httpcore.ConnectTimeout:
+            raise PeerUnreachable(f"{peer} does not answer at {_base(url)}; is its server running?") from None
+        except httpcore.TimeoutException:
             raise PeerUnreachable(f"{peer} did not answer in time; look at its log, then try again") from None
-        except httpx.TransportError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise PeerUnreachable(_unreachable(peer, url, error)) from None
         with self._lock:
             before = self._traffic.get(peer, Traffic())
@@ -92,9 +107,9 @@ class HttpsChannel:
     def close(self) -> None:
         """Close the connections."""
         with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+            for connections in self._connections.values():
+                connections.pool.close()
+            self._connections.clear()
 
     def __enter__(self) -> HttpsChannel:
         return self
@@ -104,43 +119,52 @@ class HttpsChannel:
     ) -> None:
         self.close()
 
-    def _client(self, name: str) -> tuple[httpx.Client, str]:
+    def _to(self, name: str) -> _Connections:
         peer = self._config.peers.get(name)
         if peer is None or peer.url is None:
             raise ConfigError(f"no peer {name} with a url is configured; add it with `vfl party add-peer`")
         with self._lock:
-            if name not in self._clients:
-                self._clients[name] = self._connect(peer)
-            return self._clients[name], peer.url
+            if name not in self._connections:
+                self._connections[name] = self._connect(peer, peer.url)
+            return self._connections[name]
 
-    def _connect(self, peer: Peer) -> httpx.Client:
-        transport = httpx.HTTPTransport(
-            verify=tls.client_context(tls.files_of(self._config), peer.fingerprint),
+    def _connect(self, peer: Peer, url: str) -> _Connections:
+        pool = httpcore.ConnectionPool(
+            ssl_context=tls.client_context(tls.files_of(self._config), peer.fingerprint),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
             retries=2,
-            trust_env=False,
-            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
         )
-        headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "Accept-Encoding": "identity"}
-        seconds = self._answer_seconds or peer.answer_seconds
-        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
-        return httpx.Client(transport=transport, timeout=timeout, headers=headers, trust_env=False)
+        answer = float(self._answer_seconds or peer.answer_seconds)
+        seconds = {"connect": min(answer, CONNECT_SECONDS), "read": answer, "write": answer, "pool": answer}
+        return _Connections(pool, httpcore.URL(url + PATH), {"timeout": seconds})
 
 
-def _read(peer: str, response: httpx.Response) -> bytes:
+def _base(url: httpcore.URL) -> str:
+    return bytes(url).decode().removesuffix(PATH)
+
+
+def _header(response: httpcore.Response, name: str) -> str:
+    wanted = name.lower().encode()
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == wanted), "")
+
+
+def _read(peer: str, response: httpcore.Response) -> bytes:
     """Return the body of an answer, a refusal included; never take in more than a frame can be."""
-    if response.headers.get("Content-Type") != CONTENT_TYPE:
+    if _header(response, "Content-Type") != CONTENT_TYPE:
         raise PeerUnreachable(
-            f"{peer} answered HTTP {response.status_code} without a message; is a party's server there?"
+            f"{peer} answered HTTP {response.status} without a message; is a party's server there?"
         )
     body = bytearray()
-    for chunk in response.iter_raw():
+    for chunk in response.iter_stream():
         body += chunk
         if len(body) > MAX_FRAME_BYTES:
             raise TooLarge(f"{peer} answered with more than {MAX_FRAME_BYTES} bytes")
     return bytes(body)
 
 
-def _unreachable(peer: str, url: str, error: httpx.TransportError) -> str:
+def _unreachable(peer: str, url: httpcore.URL, error: Exception) -> str:
     """Return what went wrong on the way, with the most likely remedy."""
     reason = str(error)
     if "not the configured one" in reason:
@@ -149,6 +173,6 @@ def _unreachable(peer: str, url: str, error: httpx.TransportError) -> str:
         return f"{peer} showed a certificate of an unknown authority, or an expired one; check [tls] ca"
     if "alert" in reason.lower():
         return f"{peer} did not accept this party's certificate; check [tls] here and the authority there"
-    if isinstance(error, httpx.ConnectError):
-        return f"no connection to {peer} at {url}; is its server running, and the address right?"
+    if isinstance(error, httpcore.ConnectError):
+        return f"no connection to {peer} at {_base(url)}; is its server running, and the address right?"
     return f"the connection to {peer} broke; look at its log, then try again"

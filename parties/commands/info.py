@@ -17,7 +17,7 @@ from vfl.crypto.kernel import kernel_name
 @json_option
 def info(as_json: bool) -> None:
     """Print versions, which cryptographic kernel runs, and on how many threads."""
-    packages = ["vfl", "numpy", "xgboost-cpu", "cryptography", "gmpy2", "rbcl", "cheroot", "httpx"]
+    packages = ["vfl", "numpy", "xgboost-cpu", "cryptography", "gmpy2", "rbcl", "cheroot", "httpcore"]
     facts = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION, "kernel": kernel_name()}
     facts |= {"threads": str(os.cpu_count())}
     show(facts | {package: version_of(package) for package in packages}, as_json)

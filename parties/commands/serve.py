@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ from parties.serve import ApiServer, PartyServer, Server, serve_until_stopped
 from parties.serving.service import Service
 from parties.web.api import create_api
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the interpreter while others wait for it; by default, 5 ms, an answer that is
+ready could wait for several others to be computed."""
+
 
 @click.command(epilog=example("vfl party serve bureau"))
 @party_directory
@@ -27,8 +32,7 @@ def serve(directory: Path) -> None:
     """
     config = configuration.load(directory)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # httpx would log a line for every message to a feature party.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with _server(config) as server:
         serve_until_stopped(server, lambda url: click.echo(f"{config.party.name} listens on {url}"))
 

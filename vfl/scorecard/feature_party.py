@@ -126,8 +126,6 @@ class BinningWorker:
 
     def _coded(self, bins: m.WoeBins) -> CodedColumn:
         ends = np.array(bins.ends)
-        if not np.isfinite([*bins.woe, bins.missing]).all():
-            raise OutOfRange("a weight of evidence is not a number")
         last = len(self._prebins.cuts[bins.column])
         if len(bins.woe) != len(ends) or (np.diff(ends) <= 0).any() or ends[-1] != last:
             raise OutOfRange("bins must ascend to the last pre-bin, each with its weight of evidence")

@@ -23,7 +23,9 @@ def counts(seed, bins=9, rows=2000, rate=0.2):
 
 
 def totals_of(*parts):
-    return Counts(np.array([sum(p.rows.sum() for p in parts)]), np.array([sum(p.events.sum() for p in parts)]))
+    return Counts(
+        np.array([sum(p.rows.sum() for p in parts)]), np.array([sum(p.events.sum() for p in parts)])
+    )
 
 
 def value(of, totals, ends):

@@ -56,7 +56,9 @@ def test_the_optimal_merge_is_the_best_of_all(seed, monotone):
     allowed = []
     for ends in every_merge(9, 5):
         bins = merged(of, ends)
-        enough = all((q >= m).all() for q, m in zip((bins.rows, bins.events, bins.nonevents), minimums))
+        enough = all(
+            (q >= m).all() for q, m in zip((bins.rows, bins.events, bins.nonevents), minimums, strict=True)
+        )
         if enough and in_order(of, ends, monotone):
             allowed.append(value(of, totals, ends))
     assert len(found) <= 5
@@ -73,7 +75,9 @@ def test_the_optimal_merge_is_optbinnings(seed, monotone, theirs):
     optbinning = pytest.importorskip("optbinning", reason="optbinning, the outside judge, is not installed")
     of = counts(seed, bins=8)
     x = np.repeat(np.arange(8.0), of.rows.astype(int))
-    y = np.concatenate([np.arange(r) < e for r, e in zip(of.rows.astype(int), of.events)]).astype(int)
+    y = np.concatenate(
+        [np.arange(r) < e for r, e in zip(of.rows.astype(int), of.events, strict=True)]
+    ).astype(int)
     judge = optbinning.OptimalBinning(
         user_splits=np.arange(0.5, 7.0), monotonic_trend=theirs, max_n_bins=4, min_bin_size=0.1
     ).fit(x, y)

@@ -27,11 +27,11 @@ from vfl.scorecard.params import BinningParams
 )
 def test_what_is_out_of_range_is_named(wrong):
     """The message names the parameter and what is allowed."""
-    with pytest.raises(ParameterError, match=f"{next(iter(wrong))}=.*allowed"):
+    with pytest.raises(ParameterError, match=rf"{next(iter(wrong))}=.*allowed"):
         BinningParams(**wrong)
 
 
 def test_every_mistake_is_named_at_once():
     """Two mistakes are told in one message."""
-    with pytest.raises(ParameterError, match="max_bins.*min_iv"):
+    with pytest.raises(ParameterError, match=r"max_bins.*min_iv"):
         BinningParams(max_bins=0, min_iv=-1.0)

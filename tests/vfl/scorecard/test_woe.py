@@ -7,7 +7,7 @@ from vfl.scorecard.woe import Counts, information_value, weight_of_evidence
 
 
 def test_values_are_optbinnings():
-    """Weights of evidence and information values of all bins, the missing one too, are those of optbinning."""
+    """Weights of evidence and information values of all bins, missing values too, are those of optbinning."""
     optbinning = pytest.importorskip("optbinning", reason="optbinning, the outside judge, is not installed")
     rng = np.random.default_rng(0)
     x = rng.integers(0, 5, 3000).astype(float)

@@ -291,3 +291,40 @@ def test_a_lying_feature_party_is_caught(spoiled, what):
     assert spoiled(m.LabelCounts, None).tables
     with pytest.raises(PeerError):
         spoiled(*getattr(SPOILED, what))
+
+
+def test_one_ciphertext_for_each_counted_row_and_no_name(consortium, private_key):
+    """Each fit row that the party knows costs one ciphertext; no name of a customer or column is spoken."""
+    label, frames, y = population(known=0.5)
+    label = label.rename(columns=lambda name: f"bank_{name}")
+    frames["telco"] = frames["telco"].rename(columns=lambda name: f"telco_{name}")
+    group = consortium(label, frames, show_columns=False, min_rows=10)
+    exchange, spoken = group.channel.exchange, []
+
+    def tap(peer, frame):
+        spoken.append(frame)
+        spoken.append(exchange(peer, frame))
+        return spoken[-1]
+
+    group.channel.exchange = tap
+    fit = np.arange(ROWS) % 3 > 0
+    result = binned(group, y, private_key, fit=fit)
+    assert {of.name for of in result.tables if of.owner} == {""}
+    bodies = [decode_request(frame).body for frame in group.parties["telco"].frames_seen]
+    sent = sum(len(body.ciphertexts) for body in bodies if isinstance(body, m.LabelCounts))
+    assert sent == 512 * (fit & label.index.isin(frames["telco"].index)).sum()
+    assert next(body.packed_rows for body in bodies if isinstance(body, m.OpenBinning)) == 1024
+    names = [*label.index, *label.columns, *frames["telco"].columns]
+    assert not [name for name in names if name.encode() in b"".join(spoken)]
+
+
+def test_columns_without_information_are_not_told(consortium, private_key):
+    """A feature party hears of the bins of selected columns alone, the one with most information first."""
+    label, frames, y = population()
+    group = consortium(label, frames, min_rows=10)
+    result = binned(group, y, private_key, BinningParams(min_iv=0.3, max_bins=4))
+    bodies = [decode_request(frame).body for frame in group.parties["telco"].frames_seen]
+    told = [bins.column for body in bodies if isinstance(body, m.FixBinning) for bins in body.columns]
+    values = {of.column: of.iv for of in result.tables if of.owner and of.iv >= 0.3}
+    assert told == sorted(values, key=lambda column: -values[column])
+    assert 0 < len(told) < 4

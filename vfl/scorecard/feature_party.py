@@ -15,8 +15,8 @@ from vfl.crypto.paillier import PublicKey, check_ciphertexts
 from vfl.crypto.randomness import Rerandomizer
 from vfl.errors import MalformedMessage, NotAllowed, OutOfRange, OutOfSequence, ParameterError
 from vfl.scorecard.binning import pre_bin
-from vfl.scorecard.model import Binning, CodedColumn, woe_columns
-from vfl.scorecard.selection import select
+from vfl.scorecard.model import Binning, CodedColumn, woe_blocks
+from vfl.scorecard.selection import correlations, select
 from vfl.scorecard.tables import code_column
 from vfl.store import FeatureStore, open_rows
 from vfl.trace import span
@@ -119,7 +119,7 @@ class BinningWorker:
         if len(set(columns)) != len(columns) or max(columns, default=-1) >= len(self._names):
             raise OutOfRange("bins must be of columns that exist, each once")
         coded = [self._coded(bins) for bins in request.columns]
-        offered = woe_columns(Binning(columns=self._names, coded=coded), self._columns)
+        offered = correlations(woe_blocks(Binning(columns=self._names, coded=coded), self._columns))
         kept = [coded[at] for at in select(offered, request.max_correlation, request.max_vif)]
         self._store.save_binning(self._binning, Binning(columns=self._names, coded=kept))
         return m.BinningFixed([of.column for of in kept])

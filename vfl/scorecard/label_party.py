@@ -15,10 +15,10 @@ from vfl.errors import DataError
 from vfl.loss import LOSSES
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.binning import PreBins, pre_bin
-from vfl.scorecard.model import Binning, ColumnTable, LabelBinning, woe_columns
+from vfl.scorecard.model import Binning, ColumnTable, LabelBinning, woe_blocks
 from vfl.scorecard.params import BinningParams
 from vfl.scorecard.remote_party import RemoteBins
-from vfl.scorecard.selection import select
+from vfl.scorecard.selection import correlations, select
 from vfl.scorecard.tables import BinnedColumn, bin_column, code_column, informative, with_kept
 from vfl.scorecard.woe import Counts, weight_of_evidence
 from vfl.table import LabelTable
@@ -168,7 +168,7 @@ class _Job:
             binned.append(bin_column(place, counts, self._totals, self._totals, params))
         best = informative(binned, params.min_iv)
         coded = [code_column(prebins, of.table.column, of.ends, of.woe, of.missing) for of in best]
-        offered = woe_columns(Binning(columns=names, coded=coded), columns)
+        offered = correlations(woe_blocks(Binning(columns=names, coded=coded), columns))
         kept = [coded[at] for at in select(offered, params.max_correlation, params.max_vif)]
         return Binning(columns=names, coded=kept), with_kept(binned, [of.column for of in kept])
 

@@ -8,6 +8,7 @@ where the owner shows it, and bins by number only.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
 VERSION = 1
+BLOCK_ROWS = 65_536
 
 
 class CodedColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +157,12 @@ def woe_columns(binning: Binning, columns: Float32) -> Float64:
         woe = np.array(of.woe)[bins_of(values, np.array(of.cuts, dtype=np.float32))]
         coded[:, position] = np.where(np.isnan(values), of.missing, woe)
     return coded
+
+
+def woe_blocks(binning: Binning, columns: Float32) -> Iterator[Float64]:
+    """The same as `woe_columns` in blocks of rows, for tables whose coded columns would not fit memory."""
+    for start in range(0, len(columns), BLOCK_ROWS):
+        yield woe_columns(binning, columns[start : start + BLOCK_ROWS])
 
 
 def unknown_columns(binning: LabelBinning, known: dict[str, Bool]) -> Float64:

@@ -97,14 +97,15 @@ class _Job:
         self._fit = np.ones(len(table.labels), dtype=np.bool_) if fit is None else fit
         LOSSES["binary:logistic"].check_labels(table.labels)
         self._weights = np.ones(len(table.labels), np.float32) if table.weights is None else table.weights
+        events = np.where(self._fit, self._weights * table.labels, 0.0)
+        if not events.any() or not (np.where(self._fit, self._weights, 0.0) > events).any():
+            raise DataError("binning needs rows of both labels: check the label column and the weights")
         self._packing = self._bounds()
         fixed = FixedPoint(self._packing.fraction_bits)
         # Rounded as they will be encrypted: sums are exact from here on, whoever adds them.
         rows = np.ldexp(fixed.quantise(self._weights).astype(np.float64), -fixed.fraction_bits)
         self._counts = Counts(rows, np.where(table.labels == 1, rows, 0.0))
         self._totals = self._sum(np.flatnonzero(self._fit))
-        if not (self._totals.events > 0).all() or not (self._totals.nonevents > 0).all():
-            raise DataError("binning needs rows of both labels: check the label column and the weights")
         self._encryptor = Encryptor(private_key, profile)
         decryptor, public_key = Decryptor(private_key), private_key.public_key
         self._known = {peer: table.rows_of(alignments[peer]) for peer in sessions}

@@ -137,7 +137,7 @@ def summed(group, opening, ciphertexts, chunk=ROWS):
 
 
 def test_sums_do_not_depend_on_chunks_and_are_fresh(group, opening, ciphertexts, private_key):
-    """The same counts whatever the chunks, in ciphertexts that never repeat and no product of rows equals."""
+    """The same counts whatever the chunks, in ciphertexts that never repeat: they are re-randomised."""
     packing, decrypted, seen = GradientPacking(0, 64, 1.0, 1.0), [], set()
     for chunk in (ROWS, 7, 7):
         _, data = summed(group, opening, ciphertexts, chunk)

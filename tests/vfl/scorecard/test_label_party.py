@@ -1,5 +1,6 @@
 """Federated binning over real bytes and a real key, judged by the pooled table and by optbinning."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -17,6 +18,7 @@ from vfl.wire import messages as m
 from vfl.wire.codec import decode_reply, decode_request, encode
 
 ROWS = 900
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 def population(parties=1, known=0.8, missing=0.08, seed=0):
@@ -154,6 +156,30 @@ def test_bins_are_optbinnings_from_the_raw_column(consortium, private_key, prebi
         assert coded[column].woe == pytest.approx(woe)
 
 
+def test_real_columns_hold_as_much_information_as_optbinnings(consortium, private_key):
+    """On credit-default columns, heavy with ties, no bins of optbinning under the same limits hold more."""
+    if not (DATA / "w1_bank.parquet").exists():
+        pytest.skip("the credit-default data is not in ../shared/data")
+    optbinning = pytest.importorskip("optbinning", reason="optbinning, the outside judge, is not installed")
+    bank, partner = (
+        pd.read_parquet(DATA / f"w1_{name}.parquet").sort_values("id").iloc[:3000].set_index("id")
+        for name in ("bank", "partner")
+    )
+    bank.index, partner.index = bank.index.astype(str), partner.index.astype(str)
+    y = bank.pop("y").to_numpy(np.float32)
+    group = consortium(bank, {"telco": partner})
+    result = binned(group, y, private_key, BinningParams(min_iv=0.0))
+    tables = [table for table in result.tables if table.owner]
+    assert len(tables) == 10
+    for table in tables:
+        x = partner.iloc[:, table.column].to_numpy(np.float32).astype(float)
+        judge = optbinning.OptimalBinning(
+            prebinning_method="quantile", max_n_prebins=20, min_prebin_size=1e-6, max_n_bins=10,
+            min_bin_size=0.05, min_bin_n_event=1, min_bin_n_nonevent=1, monotonic_trend=None,
+        ).fit(x, y.astype(int))  # fmt: skip
+        assert table.iv >= judge.binning_table.build()["IV"]["Totals"] - 1e-9
+
+
 def test_columns_are_coded_alike_at_both_ends(consortium, private_key):
     """Coding gives each row its line's WOE: missing ones theirs, and unknown customers one of their own."""
     label, frames, y = population()
@@ -230,6 +256,9 @@ def test_labels_that_cannot_be_binned_are_refused(consortium, private_key):
     for labels in (np.zeros_like(y), np.ones_like(y), y * 2):
         with pytest.raises(DataError):
             binned(group, labels, private_key)
+    for options in ({"weights": np.zeros_like(y)}, {"weights": 1 - y}, {"fit": y == 0}, {"fit": y > 1}):
+        with pytest.raises(DataError, match="both labels"):
+            binned(group, y, private_key, **options)
     assert not group.parties["telco"].frames_seen
 
 

@@ -162,7 +162,7 @@ def test_real_columns_hold_as_much_information_as_optbinnings(consortium, privat
         pytest.skip("the credit-default data is not in ../shared/data")
     optbinning = pytest.importorskip("optbinning", reason="optbinning, the outside judge, is not installed")
     bank, partner = (
-        pd.read_parquet(DATA / f"w1_{name}.parquet").sort_values("id").iloc[:3000].set_index("id")
+        pd.read_parquet(DATA / f"w1_{name}.parquet").sort_values("id").iloc[:5000].set_index("id")
         for name in ("bank", "partner")
     )
     bank.index, partner.index = bank.index.astype(str), partner.index.astype(str)
@@ -324,6 +324,18 @@ def test_a_lying_feature_party_is_caught(spoiled, what):
     """Replies that cannot be sums of this job's rows, or name columns not offered, raise PeerError."""
     with pytest.raises(PeerError):
         spoiled(*getattr(SPOILED, what))
+
+
+def test_sums_that_are_no_counts_of_these_rows_are_caught(spoiled, private_key):
+    """Sums twice too large fit their slots, but not the rows that the label party knows it sent."""
+    modulus = private_key.public_key.modulus
+
+    def doubled(body):
+        residues = modulus.to_residues(np.frombuffer(body.ciphertexts, "<u8").reshape(-1, modulus.limbs))
+        return m.BinsSummed(modulus.from_residues(modulus.multiply(residues, residues)).tobytes())
+
+    with pytest.raises(PeerError, match="no counts of the rows"):
+        spoiled(m.BinsSummed, doubled)
 
 
 def test_one_ciphertext_for_each_counted_row_and_no_name(consortium, private_key):

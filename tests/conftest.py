@@ -12,6 +12,8 @@ from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
 from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
+from vfl.scorecard.feature_party import BinningWorker
+from vfl.scorecard.model import Binning
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
 from vfl.trees.feature_party import TrainingWorker
 from vfl.trees.order import common_order
@@ -32,13 +34,17 @@ class MemoryParty:
 
     memory_limit = 2**30
 
-    def __init__(self, name: str, frame: pd.DataFrame, *, show_columns: bool = True) -> None:
+    def __init__(
+        self, name: str, frame: pd.DataFrame, *, show_columns: bool = True, min_rows: int = 1
+    ) -> None:
         self.name = name
         self.frame = frame
         self.shares: dict[str, FeatureShare] = {}
+        self.binnings: dict[str, Binning] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
         self._show_columns = show_columns
+        self._min_rows = min_rows
         self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
 
     def load_alignment(self, alignment_id: str) -> Alignment:
@@ -58,6 +64,14 @@ class MemoryParty:
             raise StateError("there is no such model")
         return self.shares[model_id]
 
+    def save_binning(self, binning_id: str, binning: Binning) -> None:
+        self.binnings[binning_id] = binning
+
+    def load_binning(self, binning_id: str) -> Binning:
+        if binning_id not in self.binnings:
+            raise StateError("there is no such binning")
+        return self.binnings[binning_id]
+
     def receive(self, frame: bytes) -> bytes:
         self.frames_seen.append(frame)
         envelope = None
@@ -75,6 +89,8 @@ class MemoryParty:
             return ScoringWorker(self).handle
         if isinstance(opening, m.AskShare):
             return ShareWorker(self).handle
+        if isinstance(opening, m.OpenBinning):
+            return BinningWorker(self, show_columns=self._show_columns, min_rows=self._min_rows).handle
         return TrainingWorker(self, show_columns=self._show_columns).handle
 
 

@@ -20,6 +20,8 @@ class State(enum.Enum):
     READY = "ready"
     RECEIVING = "receiving"
     GROWING = "growing"
+    COUNTING = "counting"
+    BINNED = "binned"
     SCORING = "scoring"
     CLOSED = "closed"
     FAILED = "failed"
@@ -38,6 +40,10 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.GROWING, m.GrowLevel): State.GROWING,
     (State.GROWING, m.OpenTree): State.RECEIVING,
     (State.GROWING, m.CloseTraining): State.CLOSED,
+    (State.NEW, m.OpenBinning): State.COUNTING,
+    (State.COUNTING, m.LabelCounts): State.COUNTING,
+    (State.COUNTING, m.SumBins): State.BINNED,
+    (State.BINNED, m.FixBinning): State.CLOSED,
     (State.NEW, m.OpenScoring): State.SCORING,
     (State.SCORING, m.AskDirections): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
@@ -55,6 +61,10 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.SumRoot: m.LevelGrown,
     m.GrowLevel: m.LevelGrown,
     m.CloseTraining: m.TrainingClosed,
+    m.OpenBinning: m.BinningOpened,
+    m.LabelCounts: m.LabelCountsTaken,
+    m.SumBins: m.BinsSummed,
+    m.FixBinning: m.BinningFixed,
     m.OpenScoring: m.ScoringOpened,
     m.AskDirections: m.DirectionsGiven,
     m.CloseScoring: m.ScoringClosed,

@@ -1,0 +1,1 @@
+"""Scorecards over the columns of several institutions: bins, weight of evidence, selection, points."""

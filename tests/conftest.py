@@ -10,6 +10,8 @@ import pytest
 
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
+from vfl.linear.feature_party import LinearWorker
+from vfl.linear.model import LinearFeatureShare
 from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
@@ -32,13 +34,16 @@ class MemoryParty:
 
     memory_limit = 2**30
 
-    def __init__(self, name: str, frame: pd.DataFrame, *, show_columns: bool = True) -> None:
+    def __init__(
+        self, name: str, frame: pd.DataFrame, *, show_columns: bool = True, directions: int | None = None
+    ) -> None:
         self.name = name
         self.frame = frame
         self.shares: dict[str, FeatureShare] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
-        self._show_columns = show_columns
+        self.linear_shares: dict[str, LinearFeatureShare] = {}
+        self._show_columns, self._directions = show_columns, directions
         self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
 
     def load_alignment(self, alignment_id: str) -> Alignment:
@@ -58,6 +63,14 @@ class MemoryParty:
             raise StateError("there is no such model")
         return self.shares[model_id]
 
+    def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None:
+        self.linear_shares[model_id] = share
+
+    def load_linear_share(self, model_id: str) -> LinearFeatureShare:
+        if model_id not in self.linear_shares:
+            raise StateError("there is no such model")
+        return self.linear_shares[model_id]
+
     def receive(self, frame: bytes) -> bytes:
         self.frames_seen.append(frame)
         envelope = None
@@ -75,6 +88,10 @@ class MemoryParty:
             return ScoringWorker(self).handle
         if isinstance(opening, m.AskShare):
             return ShareWorker(self).handle
+        if isinstance(opening, m.OpenLinear):
+            return LinearWorker(
+                self, show_columns=self._show_columns, directions=self._directions
+            ).handle
         return TrainingWorker(self, show_columns=self._show_columns).handle
 
 

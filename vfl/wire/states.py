@@ -20,6 +20,9 @@ class State(enum.Enum):
     READY = "ready"
     RECEIVING = "receiving"
     GROWING = "growing"
+    FITTING = "fitting"
+    TAKING = "taking"
+    MASKED = "masked"
     SCORING = "scoring"
     CLOSED = "closed"
     FAILED = "failed"
@@ -38,6 +41,13 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.GROWING, m.GrowLevel): State.GROWING,
     (State.GROWING, m.OpenTree): State.RECEIVING,
     (State.GROWING, m.CloseTraining): State.CLOSED,
+    (State.NEW, m.OpenLinear): State.FITTING,
+    (State.FITTING, m.OpenRound): State.TAKING,
+    (State.FITTING, m.CloseLinear): State.CLOSED,
+    (State.TAKING, m.Curvatures): State.TAKING,
+    (State.TAKING, m.Residuals): State.TAKING,
+    (State.TAKING, m.AskMaskedSums): State.MASKED,
+    (State.MASKED, m.GiveUnmasked): State.FITTING,
     (State.NEW, m.OpenScoring): State.SCORING,
     (State.SCORING, m.AskDirections): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
@@ -55,6 +65,13 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.SumRoot: m.LevelGrown,
     m.GrowLevel: m.LevelGrown,
     m.CloseTraining: m.TrainingClosed,
+    m.OpenLinear: m.LinearOpened,
+    m.OpenRound: m.RoundOpened,
+    m.Curvatures: m.CurvaturesTaken,
+    m.Residuals: m.ResidualsTaken,
+    m.AskMaskedSums: m.MaskedSums,
+    m.GiveUnmasked: m.DirectionOffered,
+    m.CloseLinear: m.LinearClosed,
     m.OpenScoring: m.ScoringOpened,
     m.AskDirections: m.DirectionsGiven,
     m.CloseScoring: m.ScoringClosed,

@@ -88,4 +88,4 @@ def whole_products(columns: Float64) -> tuple[Integers, Float64]:
     products, units = whole_columns(columns[:, rows] * columns[:, cols])
     surplus = np.maximum(np.frexp(products.astype(np.float64))[1] - PRODUCT_BITS, 0)
     rounded = np.rint(np.ldexp(products.astype(np.float64), -surplus))
-    return np.minimum(np.ldexp(rounded, surplus), LARGEST).astype(np.int64), units
+    return np.clip(np.ldexp(rounded, surplus), -LARGEST, LARGEST).astype(np.int64), units

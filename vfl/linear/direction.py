@@ -19,7 +19,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 NULL = 1e-9
-"""Variance of a principal component, of the largest, below which columns are taken to depend on one another."""
+"""Variance of a principal component, of the largest, below which columns depend on one another."""
 
 CURVED = 1e-6
 """Least eigenvalue of the curvature, of its largest: encrypted products are rounded."""
@@ -110,7 +110,7 @@ class Directions:
         return quadratic_minimum(Q, slope, penalty, self.w) - self.w
 
     def offer(self, step: Float64) -> Direction | None:
-        """Offer a step as a direction, or nothing: it is too small, adds nothing new, or the cap is reached."""
+        """Offer a step as a direction; nothing where it is small, adds nothing, or the cap is reached."""
         if np.abs(step).max(initial=0.0) <= self._tol or self.offered >= self._most:
             return None
         face = np.sign(self.w + step)
@@ -124,11 +124,10 @@ class Directions:
                 return None
         self._live = np.column_stack([self._live, new])
         self.offered += 1
-        if fresh:
-            more = np.array([np.abs(self.w + step).sum() - np.abs(self.w).sum()])
-        else:
-            more = face @ self._live
-        linear = self._l2 * (self._live.T @ self._base) + self._l1 * more
+        # Along a fresh direction the L1 norm is convex, so between 0 and 1 it is at most linear.
+        whole_step = np.abs(self.w + step).sum() - np.abs(self.w).sum()
+        norm = np.array([whole_step]) if fresh else face @ self._live
+        linear = self._l2 * (self._live.T @ self._base) + self._l1 * norm
         square = self._l2 * (self._live.T @ self._live)
         return Direction((self._columns @ new).astype(np.float32), fresh, square, linear)
 

@@ -184,7 +184,9 @@ class LinearWorker:
 
     def _combine(self, coefficients: list[float]) -> None:
         if len(coefficients) != self._directions.live:
-            raise OutOfRange(f"{self._directions.live} directions are to be combined, not {len(coefficients)}")
+            raise OutOfRange(
+                f"{self._directions.live} directions are to be combined, not {len(coefficients)}"
+            )
         self._directions.combine(np.array(coefficients, dtype=np.float64))
 
     def _close(self, request: m.CloseLinear) -> m.LinearClosed:

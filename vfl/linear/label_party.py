@@ -144,9 +144,8 @@ class _Training:
         self._solve()
         offered = bool(self._remotes)
         while offered and len(history) < params.max_iter:
-            sent = self._round()
-            moved = pool.map(lambda remote, offers: remote.round(sent, offers), self._remotes, problem.offered)
-            offered = any(list(moved))
+            sent = [self._round()] * len(self._remotes)
+            offered = any(list(pool.map(RemoteParty.round, self._remotes, sent, problem.offered)))
             history.append(max(remote.change for remote in self._remotes))
             if offered:
                 self._solve()

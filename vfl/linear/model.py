@@ -55,7 +55,7 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def predictor(self, columns: Float32) -> Float64:
         """What rows float32 [n, f] add to the linear predictor, float64 [n]."""
-        return self._scaling().apply(columns) @ np.array(self.coefficients)
+        return np.asarray(self._scaling().apply(columns) @ np.array(self.coefficients))
 
     def unknown(self) -> float:
         """What a customer that the party does not know adds."""

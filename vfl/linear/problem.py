@@ -132,7 +132,7 @@ class Problem:
         return True
 
     def _taking_part(self) -> npt.NDArray[np.bool_]:
-        return (self.own != 0) | (self._l1 == 0)
+        return np.asarray((self.own != 0) | (self._l1 == 0))
 
     def block(self, curvatures: Float64, most: int) -> Float64:
         """Own columns times curvatures, turned so that nobody can tell one column from another.

@@ -4,10 +4,10 @@ The label party packs whole numbers ``v`` of a row; a feature party multiplies r
 and adds them up. Slot k of the sum holds ``S_k``, the sum of ``q_i v_ik``.
 
 No sum leaves its slot: a plaintext stands for one customer or for several, whose values it adds; together
-they stand for at most ``rows`` customers with ``|v| <= 2^VALUE_BITS`` each, and ``|q| < 2^(WEIGHT_BITS - 1)``, so
-``|S_k| < rows 2^VALUE_BITS 2^(WEIGHT_BITS - 1) < 2^(width - 1)`` with
-``width = VALUE_BITS + WEIGHT_BITS + bits of rows``. All slots together span at most 64 bits less than the key, so
-the sum, read as a signed number modulo n, is the sum itself.
+they stand for at most ``rows`` customers with ``|v| <= 2^VALUE_BITS`` each. With
+``|q| < 2^(WEIGHT_BITS - 1)`` follows ``|S_k| < rows 2^VALUE_BITS 2^(WEIGHT_BITS - 1) < 2^(width - 1)`` with
+``width = VALUE_BITS + WEIGHT_BITS + bits of rows``. All slots together span at most 64 bits less than the
+key, so the sum, read as a signed number modulo n, is the sum itself.
 """
 
 from __future__ import annotations

@@ -249,8 +249,9 @@ class OpenRound(Message, frozen=True):
     """Combine the live directions, then start a round on new residuals.
 
     A residual ciphertext holds ``slots`` numbers: the residual, a whole multiple of
-    ``2^-residual_exponent``, and with new curvatures the label party's columns, turned and weighted, multiples
-    of ``2^-block_exponent``. A curvature ciphertext holds one, a multiple of ``2^-curvature_exponent``.
+    ``2^-residual_exponent``, and with new curvatures the label party's columns, turned and weighted,
+    multiples of ``2^-block_exponent``. A curvature ciphertext holds one number, a multiple of
+    ``2^-curvature_exponent``.
     """
 
     coefficients: Coefficients

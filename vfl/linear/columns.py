@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,14 +79,15 @@ def whole_columns(columns: Float64) -> tuple[Integers, Float64]:
     return np.rint(columns / units).astype(np.int64), units
 
 
-def whole_products(columns: Float64) -> tuple[Integers, Float64]:
+def whole_products(columns: Float64) -> Iterator[tuple[Integers, float]]:
     """Products of every two columns, ``PRODUCT_BITS`` significant bits each, as whole numbers and units.
 
-    Returns:
-        int64 [n, f (f + 1) / 2] in the order of ``numpy.triu_indices(f)``, and float64 units of each.
+    Yields:
+        int64 [n] and its unit, in the order of ``numpy.triu_indices(f)``.
     """
-    rows, cols = np.triu_indices(columns.shape[1])
-    products, units = whole_columns(columns[:, rows] * columns[:, cols])
-    surplus = np.maximum(np.frexp(products.astype(np.float64))[1] - PRODUCT_BITS, 0)
-    rounded = np.rint(np.ldexp(products.astype(np.float64), -surplus))
-    return np.clip(np.ldexp(rounded, surplus), -LARGEST, LARGEST).astype(np.int64), units
+    for row, col in zip(*np.triu_indices(columns.shape[1]), strict=True):
+        products, units = whole_columns(columns[:, row : row + 1] * columns[:, col : col + 1])
+        exact = products[:, 0].astype(np.float64)
+        surplus = np.maximum(np.frexp(exact)[1] - PRODUCT_BITS, 0)
+        rounded = np.ldexp(np.rint(np.ldexp(exact, -surplus)), surplus)
+        yield np.clip(rounded, -LARGEST, LARGEST).astype(np.int64), float(units[0])

@@ -6,7 +6,7 @@ Ciphertexts are summed as they come and not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from vfl.trace import span
 from vfl.wire import messages as m
 
 Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 Limbs = npt.NDArray[np.uint64]
 
 
@@ -84,10 +85,17 @@ class LinearWorker:
         self._directions = Directions(
             whole * self._units, l2=request.l2, l1=request.l1, tol=request.tol, most=cap
         )
-        products, self._product_units = whole_products(self._directions.components)
+        units: list[float] = []
+
+        def products() -> Iterator[Integers]:
+            for product, unit in whole_products(self._directions.components):
+                units.append(unit)
+                yield product
+
         with span("plan"):
-            self._residual_sums = WeightedSums(self._key, whole)
-            self._curvature_sums = WeightedSums(self._key, products, shared=False)
+            self._residual_sums = WeightedSums(self._key, whole.T)
+            self._curvature_sums = WeightedSums(self._key, products(), shared=False)
+        self._product_units = np.array(units)
         self._rows = len(whole)
         self._curved = False
 

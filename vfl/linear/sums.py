@@ -8,6 +8,8 @@ by Horner's rule. A column costs one or a few multiplications a row, not one for
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,9 @@ OFFSET = 2 ** (WEIGHT_BITS - 1)
 
 MOST_DIGITS = 4
 
+MOST_SHARED = 64
+"""Columns of bins that are planned together: a plan takes time with their square."""
+
 
 class WeightedSums:
     """For each column of weights the sum over rows of weight times plaintext, on ciphertexts.
@@ -31,25 +36,26 @@ class WeightedSums:
 
     Args:
         public_key: of the ciphertexts.
-        weights: int64 [rows, columns], of absolute value below ``2^(WEIGHT_BITS - 1)``.
-        shared: whether columns may share work by joint cells. Planning that takes time with the square of
-            the columns.
+        columns: for each its weights, int64 [rows], of absolute value below ``2^(WEIGHT_BITS - 1)``. They are
+            taken one by one, and two bytes a row and digit are kept.
+        shared: whether columns may share work by joint cells.
     """
 
-    def __init__(self, public_key: PublicKey, weights: Integers, *, shared: bool = True) -> None:
+    def __init__(self, public_key: PublicKey, columns: Iterable[Integers], *, shared: bool = True) -> None:
         self._key = public_key
-        rows, self._columns = weights.shape
         bins, values, column_of = [], [], []
-        for column in range(self._columns):
-            for codes, value in _bins(weights[:, column] + OFFSET, rows):
+        for column, weights in enumerate(columns):
+            for codes, value in _bins(weights + OFFSET):
                 bins.append(codes)
                 values.append(value)
                 column_of.append(np.full(len(value), column))
-        table = np.stack(bins, axis=1)
+        self._columns = int(column_of[-1][0]) + 1
         n_bins = np.array([len(value) for value in values], dtype=np.int64)
-        each = np.arange(len(n_bins), dtype=np.int64)
-        apart = [Cells((int(c),), table[:, c], int(n_bins[c]) + 1) for c in each]
-        self._sums = BinSums(public_key.modulus, plan(table, n_bins, each) if shared else apart)
+        if shared and len(bins) <= MOST_SHARED:
+            sets = plan(np.stack(bins, axis=1), n_bins, np.arange(len(bins), dtype=np.int64))
+        else:
+            sets = [Cells((c,), codes, int(n_bins[c]) + 1) for c, codes in enumerate(bins)]
+        self._sums = BinSums(public_key.modulus, sets)
         self._first_bins = int(n_bins[0])
         bits = (np.concatenate(values)[:, None] >> np.arange(WEIGHT_BITS)) & 1
         self._bin, bit = np.nonzero(bits)
@@ -75,11 +81,12 @@ class WeightedSums:
         return modulus.multiply(shifted, modulus.power(total, to_bytes(self._key.n - OFFSET)))
 
 
-def _bins(weights: Integers, rows: int) -> list[tuple[npt.NDArray[np.uint16], Integers]]:
+def _bins(weights: Integers) -> list[tuple[npt.NDArray[np.uint16], Integers]]:
     """The bin of each row and each bin's weight, for every digit of a column or for its values as they are.
 
     Chosen for the fewest multiplications: one a row and digit, and one for each bit that is set of each bin.
     """
+    rows = len(weights)
     values, codes = np.unique(weights, return_inverse=True)
     cost = {digits: _multiplications(rows, digits) for digits in range(2, MOST_DIGITS + 1)}
     if len(values) < 2**16 and rows + len(values) * WEIGHT_BITS / 2 <= min(cost.values()):

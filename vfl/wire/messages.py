@@ -26,7 +26,7 @@ Count = Annotated[int, Meta(ge=0, lt=2**32)]
 Small = Annotated[int, Meta(ge=0, lt=2**20)]
 Bound = Annotated[float, Meta(ge=0.0, le=1e30)]
 Finite = Annotated[float, Meta(ge=-1e30, le=1e30)]
-Exponent = Annotated[int, Meta(ge=-1100, le=1100)]
+Exponent = Annotated[int, Meta(ge=-1200, le=1200)]
 
 
 class Message(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):

@@ -56,7 +56,9 @@ def test_rounding_moves_an_entry_by_half_a_unit(rows):
 def test_products_keep_their_significant_bits(rows):
     """Every product is within 2^-PRODUCT_BITS of itself and half a unit."""
     x = np.array(rows, dtype=np.float64)
-    whole, units = whole_products(x)
+    made = list(whole_products(x))
+    whole = np.stack([product for product, _ in made], axis=1)
+    units = np.array([unit for _, unit in made])
     exact = np.stack([x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2], axis=1)
     assert np.abs(whole).max() <= LARGEST
     assert (np.abs(whole * units - exact) <= np.abs(exact) * 2.0**-PRODUCT_BITS + 1.001 * units).all()

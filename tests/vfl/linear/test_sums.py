@@ -40,7 +40,7 @@ def test_sums_are_those_of_whole_numbers(seed, rows, chunk, shared):
         ],
         axis=1,
     )
-    sums, residues = WeightedSums(KEY.public_key, weights, shared=shared), encrypted(values)
+    sums, residues = WeightedSums(KEY.public_key, weights.T, shared=shared), encrypted(values)
     for _ in range(2):  # a second round starts from nothing
         for start in range(0, rows, chunk):
             sums.add(residues[start : start + chunk], start)
@@ -52,7 +52,7 @@ def test_many_values_are_split_into_digits():
     """Of many rows with values of their own each column still takes a few multiplications a row."""
     rows, rng = 20_000, np.random.default_rng(0)
     weights = rng.integers(-LARGEST, LARGEST + 1, (rows, 2))
-    sums = WeightedSums(KEY.public_key, weights, shared=False)
+    sums = WeightedSums(KEY.public_key, weights.T, shared=False)
     counting = Counting()
     sums._sums._modulus = counting
     sums.add(np.zeros((rows, 1), dtype=np.uint64), 0)
@@ -62,4 +62,4 @@ def test_many_values_are_split_into_digits():
 def test_sums_of_nothing_are_no_sums():
     """Asking before any row has come is a mistake of the caller."""
     with pytest.raises(ValueError, match="no row"):
-        WeightedSums(KEY.public_key, np.ones((2, 1), dtype=np.int64)).take()
+        WeightedSums(KEY.public_key, np.ones((1, 2), dtype=np.int64)).take()

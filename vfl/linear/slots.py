@@ -73,7 +73,7 @@ class Slots:
             values: int64 [n, slots]; a row that stands for c customers holds at most ``c 2^VALUE_BITS``.
 
         Returns:
-            two's complement words [n, ceil((width (slots - 1) + 64) / 64)].
+            two's complement words [n, k], k less than the words of a key whose plaintexts hold ``slots``.
 
         Raises:
             ParameterError: a value is beyond what all rows together allow.
@@ -82,7 +82,8 @@ class Slots:
         if (np.abs(values) > most).any():
             raise ParameterError("a value is beyond the bounds of its slot")
         n, slots = values.shape
-        words = -(-(self.width * (slots - 1) + 64) // 64)
+        # The last slot is as wide as a row's number, which is 22 bits narrower than a sum.
+        words = -(-(self.width * slots - WEIGHT_BITS + 2) // 64)
         # Never negative and narrower than a slot, so that bits of different slots do not meet.
         shifted = (values + most).astype(np.uint64)
         packed = np.zeros((n, words + 1), dtype=np.uint64)

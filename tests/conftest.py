@@ -10,6 +10,8 @@ import pytest
 
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
+from vfl.linear.feature_party import LinearWorker
+from vfl.linear.model import LinearFeatureShare
 from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.feature_party import BinningWorker
@@ -35,7 +37,13 @@ class MemoryParty:
     memory_limit = 2**30
 
     def __init__(
-        self, name: str, frame: pd.DataFrame, *, show_columns: bool = True, min_rows: int = 1
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        *,
+        show_columns: bool = True,
+        min_rows: int = 1,
+        directions: int | None = None,
     ) -> None:
         self.name = name
         self.frame = frame
@@ -43,8 +51,8 @@ class MemoryParty:
         self.binnings: dict[str, Binning] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
-        self._show_columns = show_columns
-        self._min_rows = min_rows
+        self.linear_shares: dict[str, LinearFeatureShare] = {}
+        self._show_columns, self._min_rows, self._directions = show_columns, min_rows, directions
         self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
 
     def load_alignment(self, alignment_id: str) -> Alignment:
@@ -72,6 +80,14 @@ class MemoryParty:
             raise StateError("there is no such binning")
         return self.binnings[binning_id]
 
+    def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None:
+        self.linear_shares[model_id] = share
+
+    def load_linear_share(self, model_id: str) -> LinearFeatureShare:
+        if model_id not in self.linear_shares:
+            raise StateError("there is no such model")
+        return self.linear_shares[model_id]
+
     def receive(self, frame: bytes) -> bytes:
         self.frames_seen.append(frame)
         envelope = None
@@ -91,6 +107,8 @@ class MemoryParty:
             return ShareWorker(self).handle
         if isinstance(opening, m.OpenBinning):
             return BinningWorker(self, show_columns=self._show_columns, min_rows=self._min_rows).handle
+        if isinstance(opening, m.OpenLinear):
+            return LinearWorker(self, show_columns=self._show_columns, directions=self._directions).handle
         return TrainingWorker(self, show_columns=self._show_columns).handle
 
 

@@ -1,7 +1,7 @@
-"""Training parameters of the federated trees, under XGBoost's names and with XGBoost's defaults.
+"""Training parameters: of trees under XGBoost's names and defaults, of linear models under scikit-learn's.
 
-Source: the parameter reference of XGBoost 3.x. Growth is depth-wise only, so ``max_leaves`` and
-``grow_policy`` are not offered.
+Source: the parameter references of XGBoost 3.x and scikit-learn 1.x. Growth of trees is depth-wise only, so
+``max_leaves`` and ``grow_policy`` are not offered.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from vfl.errors import ParameterError
 
 OBJECTIVES = ("binary:logistic", "reg:squarederror")
 SAMPLE_STRATEGIES = ("bagging", "goss")
+LINEAR_LOSSES = ("logistic", "squared", "poisson")
 EVAL_METRICS = ("auc", "aucpr", "logloss", "error", "rmse", "ks")
 
 
@@ -80,11 +81,7 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        mistakes = [
-            f"{name}={getattr(self, name)!r} (allowed: {allowed})"
-            for name, (fits, allowed) in _RANGES.items()
-            if not fits(getattr(self, name))
-        ]
+        mistakes = _mistakes(self, _RANGES)
         is_probability = self.objective == "binary:logistic" and _is_number(self.base_score)
         if is_probability and not 0 < self.base_score < 1:  # type: ignore[operator]
             mistakes.append(f"base_score={self.base_score!r} (allowed: above 0 and below 1)")
@@ -98,7 +95,61 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ParameterError("Parameters outside their range: " + "; ".join(mistakes))
 
 
+class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a training job fixes about a linear model; checked as a whole when made.
+
+    The objective is scikit-learn's: the sum over rows of weight times loss, plus
+    ``((1 - l1_ratio) / 2 * ||w||^2 + l1_ratio * ||w||_1) / C``. The intercept costs nothing.
+
+    Args:
+        loss: ``logistic`` (labels 0 and 1), ``squared`` (half the squared residual, so that ``Ridge`` has
+            ``alpha = 1 / C``) or ``poisson`` (``PoissonRegressor`` has ``alpha = 1 / (C * sum of weights)``).
+        C: inverse strength of the penalty; None for no penalty.
+        l1_ratio: share of the L1 penalty, 0 to 1.
+        fit_intercept: whether the label party adds a constant column.
+        standardise: whether each party scales its columns to mean 0 and deviation 1 on its own rows; the
+            penalty is then that of the scaled columns. A missing value, and the columns of a customer that
+            a party does not know, count as the mean either way.
+        tol: training has converged once no coefficient of a feature party would move by more.
+        max_iter: most rounds.
+
+    Raises:
+        ParameterError: one or more parameters are outside their range; the message names every one.
+    """
+
+    loss: str = "logistic"
+    C: float | None = 1.0
+    l1_ratio: float = 0.0
+    fit_intercept: bool = True
+    standardise: bool = True
+    tol: float = 1e-5
+    max_iter: int = 30
+
+    def __post_init__(self) -> None:
+        mistakes = _mistakes(self, _LINEAR_RANGES)
+        if mistakes:
+            raise ParameterError("Parameters outside their range: " + "; ".join(mistakes))
+
+    @property
+    def l2(self) -> float:
+        """Factor of half the squared coefficients."""
+        return 0.0 if self.C is None else (1 - self.l1_ratio) / self.C
+
+    @property
+    def l1(self) -> float:
+        """Factor of the absolute coefficients."""
+        return 0.0 if self.C is None else self.l1_ratio / self.C
+
+
 _Range = tuple[Callable[[Any], bool], str]
+
+
+def _mistakes(params: msgspec.Struct, ranges: dict[str, _Range]) -> list[str]:
+    return [
+        f"{name}={getattr(params, name)!r} (allowed: {allowed})"
+        for name, (fits, allowed) in ranges.items()
+        if not fits(getattr(params, name))
+    ]
 
 
 def _is_integer(value: Any) -> bool:
@@ -150,4 +201,16 @@ _RANGES: dict[str, _Range] = {
     "eval_metric": _or_none(_one_of(EVAL_METRICS)),
     "early_stopping_rounds": _or_none(_integer(1, 100_000)),
     "random_state": _integer(0, 2**63 - 1),
+}
+
+_FLAG: _Range = (lambda value: isinstance(value, bool), "true or false")
+
+_LINEAR_RANGES: dict[str, _Range] = {
+    "loss": _one_of(LINEAR_LOSSES),
+    "C": _or_none((lambda value: _is_number(value) and 1e-12 <= value <= 1e12, "1e-12 to 1e12")),
+    "l1_ratio": (lambda value: _is_number(value) and 0 <= value <= 1, "0 to 1"),
+    "fit_intercept": _FLAG,
+    "standardise": _FLAG,
+    "tol": (lambda value: _is_number(value) and 1e-9 <= value <= 1, "1e-9 to 1"),
+    "max_iter": _integer(1, 1000),
 }

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import NotAligned
+from vfl.linear.model import LinearFeatureShare
 from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
 
@@ -39,6 +40,16 @@ class FeatureStore(Protocol):
 
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
         """A new array ``[rows, limbs]`` on disk, which is gone when it is let go; raises StateError."""
+        ...
+
+
+class LinearStore(FeatureStore, Protocol):
+    """A store that keeps shares of linear models as well."""
+
+    def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None: ...
+
+    def load_linear_share(self, model_id: str) -> LinearFeatureShare:
+        """Raises StateError where there is none of that name."""
         ...
 
 

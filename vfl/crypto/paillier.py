@@ -32,6 +32,7 @@ __all__ = [
     "PublicKey",
     "check_ciphertexts",
     "generate",
+    "subtract",
     "unsafe_generate",
 ]
 
@@ -233,7 +234,7 @@ class Decryptor:
             quotients = divide_exact(shifted, to_bytes(key.n))
         except ValueError:
             raise BadCiphertext("a ciphertext is no encryption under this key") from None
-        return _subtract(quotients[:, : key.plain_limbs], self._middle)
+        return subtract(quotients[:, : key.plain_limbs], self._middle)
 
     @staticmethod
     def _power(half: _Half, ciphertexts: Limbs, exponent: bytes) -> Limbs:
@@ -241,8 +242,8 @@ class Decryptor:
         return half.lifted(half.modulus.power(residues, exponent))
 
 
-def _subtract(a: Limbs, b: Limbs) -> Limbs:
-    """``a - b`` row by row, two's complement."""
+def subtract(a: Limbs, b: Limbs) -> Limbs:
+    """``a - b`` row by row, two's complement; ``b`` may be one row."""
     difference = np.empty(a.shape, dtype=np.uint64)
     borrow: Limbs = np.zeros(len(a), dtype=np.uint64)
     for limb in range(a.shape[1]):

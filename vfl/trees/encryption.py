@@ -1,4 +1,4 @@
-"""A tree's gradients, encrypted once for all feature parties, as they are asked for."""
+"""Rows encrypted once for all feature parties, as they are asked for: a tree's gradients among them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AHEAD_STEP = 1024
 """Encryptions prepared at a time, so that the thread stops within a hundredth of a second."""
 
 
-class EncryptedGradients:
+class EncryptedRows:
     """Ciphertexts of the rows that feature parties sum, made chunk by chunk and kept no longer than needed.
 
     A chunk is encrypted when the first of its rows is asked for, and let go once every feature party has
@@ -38,8 +38,7 @@ class EncryptedGradients:
 
     Args:
         encryptor: the label party's.
-        packing: how a gradient and a hessian become one number.
-        gradients: of the tree; G and H hold integers.
+        plaintexts: two's complement words [m, k] of m label-party rows.
         order: int64 [m], the distinct label-party rows to encrypt.
         takers: int64 [label-party rows], how many feature parties take each row. A row that is asked for
             once more is encrypted anew.
@@ -51,16 +50,14 @@ class EncryptedGradients:
     def __init__(
         self,
         encryptor: Encryptor,
-        packing: GradientPacking,
-        gradients: Gradients,
+        plaintexts: Callable[[Integers], Limbs],
         order: Integers,
         takers: Integers,
     ) -> None:
         self._encryptor = encryptor
-        self._packing = packing
-        self._gradients = gradients
+        self._plaintexts = plaintexts
         self._order = order
-        self._position = np.full(len(gradients.G), -1, dtype=np.int64)
+        self._position = np.full(len(takers), -1, dtype=np.int64)
         self._position[order] = np.arange(len(order))
         chunk_of = np.arange(len(order)) // CHUNK_ROWS
         self._awaited = np.bincount(chunk_of, weights=takers[order]).astype(np.int64)
@@ -93,13 +90,35 @@ class EncryptedGradients:
 
     def _encrypt(self, chunk: int) -> Limbs:
         rows = self._order[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS]
-        G, H = (of[rows].astype(np.int64) for of in (self._gradients.G, self._gradients.H))
         with span("encrypt"):
-            encrypted = self._encryptor.encrypt(self._packing.pack(G, H))
+            encrypted = self._encryptor.encrypt(self._plaintexts(rows))
         self._left -= 1
         if not self._left:
             self.complete.set()
         return encrypted
+
+
+class EncryptedGradients(EncryptedRows):
+    """The gradients and hessians of a tree.
+
+    Args:
+        packing: how a gradient and a hessian become one number.
+        gradients: of the tree; G and H hold integers.
+        others: as for `EncryptedRows`.
+    """
+
+    def __init__(
+        self,
+        encryptor: Encryptor,
+        packing: GradientPacking,
+        gradients: Gradients,
+        order: Integers,
+        takers: Integers,
+    ) -> None:
+        def plaintexts(rows: Integers) -> Limbs:
+            return packing.pack(gradients.G[rows].astype(np.int64), gradients.H[rows].astype(np.int64))
+
+        super().__init__(encryptor, plaintexts, order, takers)
 
 
 @contextmanager
@@ -107,7 +126,7 @@ def randomness_ahead(encryptor: Encryptor, rows: int) -> Iterator[Callable[[thre
     """Make the next tree's randomness while the label party waits for sums of this one.
 
     Gives a function to call with an event that is set once the label party has nothing to encrypt, such as
-    `EncryptedGradients.complete`. From then on a thread prepares up to ``rows`` encryptions; it stops when
+    `EncryptedRows.complete`. From then on a thread prepares up to ``rows`` encryptions; it stops when
     the function is called again, or at the end.
     """
     events: queue.Queue[threading.Event | None] = queue.Queue()

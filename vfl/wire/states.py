@@ -22,6 +22,9 @@ class State(enum.Enum):
     GROWING = "growing"
     COUNTING = "counting"
     BINNED = "binned"
+    FITTING = "fitting"
+    TAKING = "taking"
+    MASKED = "masked"
     SCORING = "scoring"
     CLOSED = "closed"
     FAILED = "failed"
@@ -44,6 +47,13 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.COUNTING, m.LabelCounts): State.COUNTING,
     (State.COUNTING, m.SumBins): State.BINNED,
     (State.BINNED, m.FixBinning): State.CLOSED,
+    (State.NEW, m.OpenLinear): State.FITTING,
+    (State.FITTING, m.OpenRound): State.TAKING,
+    (State.FITTING, m.CloseLinear): State.CLOSED,
+    (State.TAKING, m.Curvatures): State.TAKING,
+    (State.TAKING, m.Residuals): State.TAKING,
+    (State.TAKING, m.AskMaskedSums): State.MASKED,
+    (State.MASKED, m.GiveUnmasked): State.FITTING,
     (State.NEW, m.OpenScoring): State.SCORING,
     (State.SCORING, m.AskDirections): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
@@ -65,6 +75,13 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.LabelCounts: m.LabelCountsTaken,
     m.SumBins: m.BinsSummed,
     m.FixBinning: m.BinningFixed,
+    m.OpenLinear: m.LinearOpened,
+    m.OpenRound: m.RoundOpened,
+    m.Curvatures: m.CurvaturesTaken,
+    m.Residuals: m.ResidualsTaken,
+    m.AskMaskedSums: m.MaskedSums,
+    m.GiveUnmasked: m.DirectionOffered,
+    m.CloseLinear: m.LinearClosed,
     m.OpenScoring: m.ScoringOpened,
     m.AskDirections: m.DirectionsGiven,
     m.CloseScoring: m.ScoringClosed,

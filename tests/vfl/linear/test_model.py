@@ -1,0 +1,53 @@
+"""Shares of linear models: written and read to the last bit, refused where damaged."""
+
+import numpy as np
+import pytest
+
+from vfl.errors import StateError
+from vfl.linear.columns import Scaling
+from vfl.linear.model import (
+    LinearFeatureShare,
+    LinearLabelShare,
+    LinearTerms,
+    linear_feature_share,
+    linear_label_share,
+    to_json,
+)
+from vfl.params import LinearParams
+
+X = np.array([[1.0, 10.0], [2.0, np.nan], [4.0, 30.0]], dtype=np.float32)
+TERMS = LinearTerms.of(["a", "b"], Scaling.fit(X, standardise=True), np.array([0.1, -1 / 3]))
+
+
+def test_shares_are_read_as_they_were_written():
+    """JSON gives back the same numbers, bit for bit."""
+    feature = LinearFeatureShare(terms=TERMS)
+    label = LinearLabelShare(params=LinearParams(C=None), intercept=0.1, terms=TERMS, owners=["telco"])
+    assert linear_feature_share(to_json(feature)) == feature
+    assert linear_label_share(to_json(label)) == label
+
+
+def test_a_missing_value_and_an_unknown_customer_count_as_the_mean():
+    """Of scaled columns that adds nothing."""
+    assert TERMS.unknown() == 0
+    part = TERMS.predictor(X)
+    mean = TERMS.predictor(np.array([[2.0, 20.0]], dtype=np.float32))
+    np.testing.assert_allclose(part[1] - mean, 0.1 * (2.0 - 2.0) / X[:, 0].std())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace(b'"version":1', b'"version":9'),
+        lambda text: text.replace(b'["a","b"]', b'["a"]'),
+        lambda text: text.replace(b'"scale":[', b'"scale":[-'),
+        lambda text: text[:-1],
+        lambda text: text.replace(b'"terms"', b'"term"'),
+    ],
+)
+def test_damaged_shares_are_refused(damage):
+    """A share that contradicts itself is never used."""
+    text = to_json(LinearFeatureShare(terms=TERMS))
+    assert damage(text) != text
+    with pytest.raises(StateError):
+        linear_feature_share(damage(text))

@@ -1,0 +1,1 @@
+"""Linear models over the columns of several institutions: logistic, squared and Poisson loss."""

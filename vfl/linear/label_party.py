@@ -1,0 +1,207 @@
+"""The label party's side of linear models: it fits all that is offered to it, and asks for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
+from vfl.errors import DataError
+from vfl.linear.columns import Scaling
+from vfl.linear.loss import LOSSES
+from vfl.linear.model import LinearLabelShare, LinearTerms
+from vfl.linear.problem import KnownRows, Problem
+from vfl.linear.remote_party import Pass, RemoteParty, Round
+from vfl.linear.slots import Slots, whole
+from vfl.params import LinearParams
+from vfl.psi.alignment import Alignment
+from vfl.table import LabelTable
+from vfl.trace import span
+from vfl.trees.encryption import EncryptedRows
+from vfl.trees.order import common_order
+from vfl.wire import messages as m
+from vfl.wire.session import LabelSession
+
+Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class LinearResult:
+    """What training a linear model leaves at the label party.
+
+    Attributes:
+        share: the label party's share of the model.
+        history: for each round the largest change of a feature party's coefficient that its quadratic model
+            asked for.
+        directions: by feature party, how many directions it offered.
+        converged: whether the last changes are all within the tolerance. If not, rounds ran out, or a party
+            offers no more directions; the coefficients are the best that the offered ones allow.
+        columns: the label party's column names, then each feature party's as ``party.name``, or
+            ``party.number`` where it does not show names.
+    """
+
+    share: LinearLabelShare
+    history: list[float]
+    directions: dict[str, int]
+    converged: bool
+    columns: list[str]
+
+
+def train(
+    sessions: Mapping[str, LabelSession],
+    alignments: Mapping[str, Alignment],
+    table: LabelTable,
+    params: LinearParams,
+    private_key: PrivateKey,
+    *,
+    model_id: str,
+    profile: Profile = "short",
+    on_progress: Progress = lambda done, total, what: None,
+) -> LinearResult:
+    """Train a linear model with feature parties; its coefficients are those of the pooled table.
+
+    Args:
+        sessions: a new conversation with each feature party.
+        alignments: by the same names.
+        table: labels, weights and own columns; its rows all take part, aligned or not.
+        params: loss, penalty and when to stop.
+        private_key: the label party's Paillier key.
+        model_id: name under which every party keeps its share.
+        profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
+        on_progress: called with (rounds done, rounds at most, what happened).
+
+    Raises:
+        DataError: the labels do not fit the loss, or weights or columns cannot be used.
+        NotAligned: the table lacks a customer of an alignment.
+        PeerError: a feature party failed or sent something that cannot be accepted.
+    """
+    job = _Training(sessions, alignments, table, params, private_key, profile)
+    on_progress(0, params.max_iter, "opening")
+    with ThreadPoolExecutor(max(1, len(sessions))) as pool:
+        job.open(pool, model_id, alignments)
+        return job.fit(pool, on_progress)
+
+
+class _Training:
+    """The state of one training job."""
+
+    def __init__(
+        self,
+        sessions: Mapping[str, LabelSession],
+        alignments: Mapping[str, Alignment],
+        table: LabelTable,
+        params: LinearParams,
+        private_key: PrivateKey,
+        profile: Profile,
+    ) -> None:
+        n = len(table.labels)
+        self._table, self._params, self._peers = table, params, list(sessions)
+        y, weights = table.labels.astype(np.float64), _weights(table)
+        LOSSES[params.loss].check_labels(y[weights > 0])
+        self._scaling = Scaling.fit(table.columns, standardise=params.standardise)
+        self._problem = Problem(params, self._scaling.apply(table.columns), y, weights, len(sessions))
+        self._slots = Slots(n)
+        self._encryptor, decryptor = Encryptor(private_key, profile), Decryptor(private_key)
+        known = [table.rows_of(alignments[peer]) for peer in sessions]
+        self._remotes = [
+            RemoteParty(session, KnownRows(rows, n), self._encryptor, decryptor, self._slots)
+            for session, rows in zip(sessions.values(), known, strict=True)
+        ]
+        every = np.concatenate([np.zeros(0, dtype=np.int64), *known])
+        self._takers = np.bincount(every, minlength=n)
+        order = common_order(n, known, [alignments[peer] for peer in self._peers])
+        self._order = order[self._takers[order] > 0]
+
+    def open(self, pool: ThreadPoolExecutor, model_id: str, alignments: Mapping[str, Alignment]) -> None:
+        """Open the job at every feature party, all at once."""
+        params = self._params
+        openings = [
+            m.OpenLinear(
+                model=model_id,
+                alignment=alignments[peer].id,
+                fingerprint=alignments[peer].fingerprint,
+                rows=len(self._takers),
+                public_key=self._encryptor.public_key.to_bytes(),
+                l2=params.l2,
+                l1=params.l1,
+                tol=params.tol,
+                standardise=params.standardise,
+                rounds=params.max_iter,
+            )
+            for peer in self._peers
+        ]
+        list(pool.map(RemoteParty.open, self._remotes, openings))
+
+    def fit(self, pool: ThreadPoolExecutor, on_progress: Progress) -> LinearResult:
+        """Run rounds until no feature party would move, then let all keep their shares."""
+        problem, params, history = self._problem, self._params, list[float]()
+        self._solve()
+        offered = bool(self._remotes)
+        while offered and len(history) < params.max_iter:
+            sent = [self._round()] * len(self._remotes)
+            offered = any(list(pool.map(RemoteParty.round, self._remotes, sent, problem.offered)))
+            history.append(max(remote.change for remote in self._remotes))
+            if offered:
+                self._solve()
+            on_progress(len(history), params.max_iter, f"largest change {history[-1]:.1e}")
+        coefficients = [offers.coefficients for offers in problem.offered]
+        list(pool.map(RemoteParty.close, self._remotes, coefficients))
+        converged = not offered and max([0.0, *history[-1:]]) <= params.tol
+        return self._result(history, converged)
+
+    def _solve(self) -> None:
+        with span("solve"):
+            self._problem.solve()
+
+    def _round(self) -> Round:
+        residuals, curvatures = self._problem.residuals()
+        numbers, residual_exponent = whole(residuals[:, None])
+        if not self._problem.outdated(curvatures):
+            return Round(self._pass(numbers), None, residual_exponent, 0, 0)
+        most = self._slots.per_plaintext(self._encryptor.public_key.bits) - 1
+        block, block_exponent = whole(self._problem.block(curvatures, most))
+        curved, curvature_exponent = whole(curvatures[:, None])
+        return Round(
+            self._pass(np.column_stack([numbers, block])),
+            self._pass(curved),
+            residual_exponent,
+            block_exponent,
+            curvature_exponent,
+        )
+
+    def _pass(self, values: Integers) -> Pass:
+        encrypted = EncryptedRows(
+            self._encryptor, lambda rows: self._slots.pack(values[rows]), self._order, self._takers
+        )
+        return Pass(values, encrypted)
+
+    def _result(self, history: list[float], converged: bool) -> LinearResult:
+        own, names = self._problem.own, list(self._table.names)
+        intercept = float(own[0]) if self._params.fit_intercept else 0.0
+        share = LinearLabelShare(
+            params=self._params,
+            intercept=intercept,
+            terms=LinearTerms.of(names, self._scaling, own[len(own) - len(names) :]),
+            owners=self._peers,
+        )
+        directions = {
+            peer: remote.directions for peer, remote in zip(self._peers, self._remotes, strict=True)
+        }
+        columns = [*names, *(name for remote in self._remotes for name in remote.columns)]
+        return LinearResult(share, history, directions, converged, columns)
+
+
+def _weights(table: LabelTable) -> Float64:
+    if table.weights is None:
+        return np.ones(len(table.labels))
+    weights = table.weights.astype(np.float64)
+    wrong = int(np.count_nonzero(~(np.isfinite(weights) & (weights >= 0))))
+    if wrong or not weights.any():
+        raise DataError(f"weights must be 0 or more and not all 0; {wrong} are negative or not finite")
+    return weights

@@ -1,0 +1,152 @@
+"""Messages of linear models in plain mode: residuals, masked sums and directions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from vfl.wire.messages.fields import (
+    Blob,
+    Bound,
+    Count,
+    Finite,
+    Identifier,
+    Key32,
+    Message,
+)
+
+MAX_DIRECTIONS = 1000
+
+Exponent = Annotated[int, Meta(ge=-1200, le=1200)]
+Coefficients = Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS)]
+
+
+class OpenLinear(Message, frozen=True):
+    """The whole contract of a linear model: rows, key and penalties.
+
+    ``rows`` counts the label party's customers, whether aligned or not. Where some are not aligned, one more
+    ciphertext follows those of the aligned rows and stands for all of them.
+    """
+
+    model: Identifier
+    alignment: Identifier
+    fingerprint: Key32
+    rows: Count
+    public_key: Annotated[bytes, Meta(min_length=1, max_length=1024)]
+    l2: Bound
+    l1: Bound
+    tol: Bound
+    standardise: bool
+    rounds: Annotated[int, Meta(ge=1, le=MAX_DIRECTIONS)]
+
+
+class LinearOpened(Message, frozen=True):
+    """The columns of a feature party by name, or empty names, and how many directions it offers at most."""
+
+    columns: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=1000)]
+    directions: Annotated[int, Meta(ge=1, le=MAX_DIRECTIONS)]
+
+
+class OpenRound(Message, frozen=True):
+    """Combine the live directions, then start a round on new residuals.
+
+    A residual ciphertext holds ``slots`` numbers: the residual, a whole multiple of
+    ``2^-residual_exponent``, and with new curvatures the label party's columns, turned and weighted,
+    multiples of ``2^-block_exponent``. A curvature ciphertext holds one number, a multiple of
+    ``2^-curvature_exponent``.
+    """
+
+    coefficients: Coefficients
+    curvatures: bool
+    slots: Annotated[int, Meta(ge=1, le=64)]
+    residual_exponent: Exponent
+    block_exponent: Exponent
+    curvature_exponent: Exponent
+
+
+class RoundOpened(Message, frozen=True):
+    rows: Count
+
+
+class Curvatures(Message, frozen=True):
+    """A chunk of curvature ciphertexts, in row order from ``offset``."""
+
+    offset: Count
+    ciphertexts: Blob
+
+
+class CurvaturesTaken(Message, frozen=True):
+    rows: Count
+
+
+class Residuals(Message, frozen=True):
+    """A chunk of residual ciphertexts, in row order from ``offset``."""
+
+    offset: Count
+    ciphertexts: Blob
+
+
+class ResidualsTaken(Message, frozen=True):
+    rows: Count
+
+
+class AskMaskedSums(Message, frozen=True):
+    """Ask for the sums of the round, once all its ciphertexts have been sent."""
+
+
+class MaskedSums(Message, frozen=True):
+    """Encrypted sums, each plus a number that the feature party drew evenly below n.
+
+    ``gradients`` has a ciphertext for each column; ``curvatures`` has the products of every two columns,
+    packed, in a round with new curvatures.
+    """
+
+    gradients: Blob
+    curvatures: Blob
+
+
+class GiveUnmasked(Message, frozen=True):
+    """What the masked sums decrypt to, still masked: signed numbers as wide as n, in the same order."""
+
+    gradients: Blob
+    curvatures: Blob
+
+
+class DirectionOffered(Message, frozen=True):
+    """How far the feature party's coefficients would move at most, and where, unless it has nothing to offer.
+
+    ``values`` are little-endian float32, one for each ciphertext of a pass: how the linear predictor of its
+    row changes along the direction. With ``fresh`` earlier directions are final and this one is to be taken
+    between 0 and 1. The penalty of the live directions' coefficients a is
+    ``a' square a / 2 + linear' a``; ``square`` comes row by row.
+    """
+
+    change: Bound
+    values: Blob
+    fresh: bool
+    square: Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS**2)]
+    linear: Coefficients
+
+
+class CloseLinear(Message, frozen=True):
+    """Combine the live directions a last time and keep the coefficients as this party's share."""
+
+    coefficients: Coefficients
+
+
+class LinearClosed(Message, frozen=True):
+    directions: Count
+
+
+LinearRequest = OpenLinear | OpenRound | Curvatures | Residuals | AskMaskedSums | GiveUnmasked | CloseLinear
+
+LinearReply = (
+    LinearOpened
+    | RoundOpened
+    | CurvaturesTaken
+    | ResidualsTaken
+    | MaskedSums
+    | DirectionOffered
+    | LinearClosed
+)

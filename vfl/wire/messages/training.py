@@ -1,0 +1,139 @@
+"""Messages of training trees: gradients, sums of bins, splits and directions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from vfl.wire.messages.fields import (
+    MAX_COLUMNS,
+    Blob,
+    Bound,
+    Column,
+    Count,
+    Identifier,
+    Key32,
+    Message,
+    Small,
+)
+
+MAX_NODES = 2**16
+
+
+class OpenTraining(Message, frozen=True):
+    """The whole contract of a training job: rows, key, and the bounds that sums will keep.
+
+    ``fit_rows`` and ``watch_rows`` are bitmaps over the aligned rows: rows that train, and rows that
+    only walk down the trees (validation).
+    """
+
+    model: Identifier
+    alignment: Identifier
+    fingerprint: Key32
+    fit_rows: Blob
+    watch_rows: Blob
+    public_key: Annotated[bytes, Meta(min_length=1, max_length=1024)]
+    fraction_bits: Annotated[int, Meta(ge=1, le=52)]
+    packed_rows: Count
+    max_abs_g: Bound
+    max_h: Bound
+    max_bin: Annotated[int, Meta(ge=2, le=65_535)]
+    max_depth: Annotated[int, Meta(ge=1, le=30)]
+    trees: Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class TrainingOpened(Message, frozen=True):
+    columns: Annotated[list[Column], Meta(min_length=1, max_length=MAX_COLUMNS)]
+
+
+class OpenTree(Message, frozen=True):
+    """Start a tree on some columns and on the fit rows set in ``rows``, a bitmap over the job's rows.
+
+    The job's rows are the fit and watch rows, ascending; an empty bitmap means all fit rows.
+    """
+
+    tree: Small
+    rows: Blob
+    columns: Annotated[list[Small], Meta(max_length=MAX_COLUMNS)]
+
+
+class TreeOpened(Message, frozen=True):
+    rows: Count
+
+
+class Gradients(Message, frozen=True):
+    """A chunk of ciphertexts, one for each sampled row, in row order from ``offset``."""
+
+    offset: Count
+    ciphertexts: Blob
+
+
+class GradientsTaken(Message, frozen=True):
+    rows: Count
+
+
+class Split(Struct, frozen=True, forbid_unknown_fields=True):
+    """A node whose best split is the feature party's: it alone knows what the bin means.
+
+    ``split`` numbers the party's splits over the whole model, from 0 without gaps; rows go to the
+    child ``left`` or to ``left + 1``.
+    """
+
+    split: Count
+    node: Small
+    left: Small
+    column: Small
+    bin: Annotated[int, Meta(ge=-1, le=65_535)]
+    default_left: bool
+
+
+class Directions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows of a node go to its child ``left``: a bitmap over the party's rows there, ascending."""
+
+    node: Small
+    left: Small
+    go_left: Blob
+
+
+class NodeSums(Struct, frozen=True, forbid_unknown_fields=True):
+    """Packed encrypted sums of a node: every bin of every column of the tree, column by column."""
+
+    node: Small
+    ciphertexts: Blob
+
+
+class SumRoot(Message, frozen=True):
+    """Ask for the sums of the root, once all ciphertexts of the tree have been sent."""
+
+
+class GrowLevel(Message, frozen=True):
+    """Split the nodes of one level, then sum one child of each pair in ``siblings``.
+
+    ``splits`` are won by the receiver, ``directions`` come from whoever won the other nodes. A pair is
+    named by its left child; the one with fewer of the receiver's sampled rows is summed, the left on a tie.
+    """
+
+    splits: Annotated[list[Split], Meta(max_length=MAX_NODES)]
+    directions: Annotated[list[Directions], Meta(max_length=MAX_NODES)]
+    siblings: Annotated[list[Small], Meta(max_length=MAX_NODES)]
+
+
+class LevelGrown(Message, frozen=True):
+    directions: Annotated[list[Directions], Meta(max_length=MAX_NODES)]
+    sums: Annotated[list[NodeSums], Meta(max_length=MAX_NODES)]
+
+
+class CloseTraining(Message, frozen=True):
+    """Keep the splits of the first ``trees`` trees as this party's share of the model."""
+
+    trees: Small
+
+
+class TrainingClosed(Message, frozen=True):
+    splits: Count
+
+
+TrainingRequest = OpenTraining | OpenTree | Gradients | SumRoot | GrowLevel | CloseTraining
+
+TrainingReply = TrainingOpened | TreeOpened | GradientsTaken | LevelGrown | TrainingClosed

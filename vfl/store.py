@@ -12,6 +12,7 @@ from vfl.errors import NotAligned
 from vfl.linear.model import LinearFeatureShare
 from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
+from vfl.scorecard.model import Binning
 
 
 class FeatureStore(Protocol):
@@ -43,7 +44,17 @@ class FeatureStore(Protocol):
         ...
 
 
-class LinearStore(FeatureStore, Protocol):
+class BinningStore(FeatureStore, Protocol):
+    """A store that keeps binnings as well."""
+
+    def save_binning(self, binning_id: str, binning: Binning) -> None: ...
+
+    def load_binning(self, binning_id: str) -> Binning:
+        """Raises StateError where there is none of that name."""
+        ...
+
+
+class LinearStore(BinningStore, Protocol):
     """A store that keeps shares of linear models as well."""
 
     def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from vfl.errors import DataError
 from vfl.linear.slots import WEIGHT_BITS
 
-Float32 = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.floating[Any]]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -36,7 +37,7 @@ class Scaling:
     scale: Float64
 
     @classmethod
-    def fit(cls, columns: Float32, *, standardise: bool) -> Scaling:
+    def fit(cls, columns: Columns, *, standardise: bool) -> Scaling:
         """Means and deviations of the values that are there; a constant column keeps its scale.
 
         Raises:
@@ -56,7 +57,12 @@ class Scaling:
         tiny = 10 * np.finfo(np.float32).eps * np.abs(mean)  # what rounding leaves of a constant column
         return cls(mean, mean, np.where(deviation > tiny, deviation, 1.0))
 
-    def apply(self, columns: Float32) -> Float64:
+    @classmethod
+    def none(cls, count: int) -> Scaling:
+        """Columns as they are, all there; 0 stands for a customer that the party does not know."""
+        return cls(np.zeros(count), np.zeros(count), np.ones(count))
+
+    def apply(self, columns: Columns) -> Float64:
         """Scaled columns, float64 [n, f], without gaps."""
         x = columns.astype(np.float64)
         return (np.where(np.isnan(x), self.fill, x) - self.shift) / self.scale

@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from vfl.crypto.paillier import PublicKey, check_ciphertexts
 from vfl.crypto.randomness import Rerandomizer
-from vfl.errors import MalformedMessage, NotAllowed, OutOfRange, OutOfSequence, ParameterError
-from vfl.linear.columns import Scaling, whole_columns, whole_products
+from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence, ParameterError
+from vfl.linear.columns import Columns, Scaling, whole_columns, whole_products
 from vfl.linear.direction import Directions
 from vfl.linear.masks import Masks
 from vfl.linear.model import LinearFeatureShare, LinearTerms
 from vfl.linear.slots import Slots
 from vfl.linear.sums import WeightedSums
+from vfl.scorecard.model import woe_columns
 from vfl.store import LinearStore, open_rows
 from vfl.trace import span
 from vfl.wire import messages as m
@@ -59,10 +60,10 @@ class LinearWorker:
         return self._handlers[type(request)](request)
 
     def _open(self, request: m.OpenLinear) -> m.LinearOpened:
-        names, columns = open_rows(self._store, request.alignment, request.fingerprint)
+        names, columns = self._coded(request)
         cap = len(names) - 1 if self._cap is None else self._cap
         if cap < 1:
-            raise NotAllowed("this party offers no direction: its only column would show")
+            raise NotAllowed("this party offers no direction: it has too few columns to hide any")
         if request.rows < len(columns):
             raise OutOfRange("the job has fewer rows than are aligned")
         try:
@@ -72,13 +73,27 @@ class LinearWorker:
         self._key = PublicKey.from_bytes(request.public_key)
         self._rerandomizer = Rerandomizer(self._key)
         self._model, self._names, self._rounds = request.model, names, request.rounds
-        self._scaling = Scaling.fit(columns, standardise=request.standardise)
+        self._scaling = (
+            Scaling.fit(columns, standardise=request.standardise)
+            if self._binning is None
+            else Scaling.none(len(names))
+        )
         scaled = self._scaling.apply(columns)
         if request.rows > len(columns):
             scaled = np.vstack([scaled, self._scaling.unknown()])
         self._prepare(scaled, request, cap)
         shown = names if self._show_columns else [""] * len(names)
         return m.LinearOpened(shown, cap)
+
+    def _coded(self, request: m.OpenLinear) -> tuple[list[str], Columns]:
+        """Names and values of the columns that take part."""
+        names, columns = open_rows(self._store, request.alignment, request.fingerprint)
+        self._binning = None if request.binning is None else self._store.load_binning(request.binning)
+        if self._binning is None:
+            return names, columns
+        if names != self._binning.columns:
+            raise NotAligned("the columns of this party are not those that were binned: bin again")
+        return self._binning.names, woe_columns(self._binning, columns)
 
     def _prepare(self, scaled: Float64, request: m.OpenLinear, cap: int) -> None:
         whole, self._units = whole_columns(scaled)
@@ -200,5 +215,5 @@ class LinearWorker:
     def _close(self, request: m.CloseLinear) -> m.LinearClosed:
         self._combine(request.coefficients)
         terms = LinearTerms.of(self._names, self._scaling, self._directions.w)
-        self._store.save_linear_share(self._model, LinearFeatureShare(terms=terms))
-        return m.LinearClosed(self._directions.offered)
+        self._store.save_linear_share(self._model, LinearFeatureShare(terms=terms, binning=self._binning))
+        return m.LinearClosed(self._directions.offered, terms.unknown())

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
 from vfl.errors import DataError
-from vfl.linear.columns import Scaling
+from vfl.linear.design import Design, NamedBinning
 from vfl.linear.loss import LOSSES
-from vfl.linear.model import LinearLabelShare, LinearTerms
+from vfl.linear.model import LinearLabelShare
 from vfl.linear.problem import KnownRows, Problem
 from vfl.linear.remote_party import Pass, RemoteParty, Round
 from vfl.linear.slots import Slots, whole
@@ -61,6 +61,7 @@ def train(
     private_key: PrivateKey,
     *,
     model_id: str,
+    binning: NamedBinning | None = None,
     profile: Profile = "short",
     on_progress: Progress = lambda done, total, what: None,
 ) -> LinearResult:
@@ -73,15 +74,18 @@ def train(
         params: loss, penalty and when to stop.
         private_key: the label party's Paillier key.
         model_id: name under which every party keeps its share.
+        binning: in whose weights of evidence all parties' columns take part; None takes them as they are. A
+            customer that a feature party does not know then has a coefficient of its own, at the label party.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
         on_progress: called with (rounds done, rounds at most, what happened).
 
     Raises:
+        ParameterError: weights of evidence were to be standardised.
         DataError: the labels do not fit the loss, or weights or columns cannot be used.
         NotAligned: the table lacks a customer of an alignment.
         PeerError: a feature party failed or sent something that cannot be accepted.
     """
-    job = _Training(sessions, alignments, table, params, private_key, profile)
+    job = _Training(sessions, alignments, table, params, private_key, binning, profile)
     on_progress(0, params.max_iter, "opening")
     with ThreadPoolExecutor(max(1, len(sessions))) as pool:
         job.open(pool, model_id, alignments)
@@ -98,17 +102,18 @@ class _Training:
         table: LabelTable,
         params: LinearParams,
         private_key: PrivateKey,
+        binning: NamedBinning | None,
         profile: Profile,
     ) -> None:
         n = len(table.labels)
-        self._table, self._params, self._peers = table, params, list(sessions)
+        self._params, self._peers, self._binning = params, list(sessions), binning
         y, weights = table.labels.astype(np.float64), _weights(table)
         LOSSES[params.loss].check_labels(y[weights > 0])
-        self._scaling = Scaling.fit(table.columns, standardise=params.standardise)
-        self._problem = Problem(params, self._scaling.apply(table.columns), y, weights, len(sessions))
+        known = [table.rows_of(alignments[peer]) for peer in sessions]
+        self._design = Design.of(table, params, binning, dict(zip(sessions, known, strict=True)))
+        self._problem = Problem(params, self._design.columns, y, weights, len(sessions))
         self._slots = Slots(n)
         self._encryptor, decryptor = Encryptor(private_key, profile), Decryptor(private_key)
-        known = [table.rows_of(alignments[peer]) for peer in sessions]
         self._remotes = [
             RemoteParty(session, KnownRows(rows, n), self._encryptor, decryptor, self._slots)
             for session, rows in zip(sessions.values(), known, strict=True)
@@ -126,6 +131,7 @@ class _Training:
                 model=model_id,
                 alignment=alignments[peer].id,
                 fingerprint=alignments[peer].fingerprint,
+                binning=self._binning and self._binning.name,
                 rows=len(self._takers),
                 public_key=self._encryptor.public_key.to_bytes(),
                 l2=params.l2,
@@ -182,18 +188,24 @@ class _Training:
         return Pass(values, encrypted)
 
     def _result(self, history: list[float], converged: bool) -> LinearResult:
-        own, names = self._problem.own, list(self._table.names)
-        intercept = float(own[0]) if self._params.fit_intercept else 0.0
+        own, design = self._problem.own, self._design
+        constant = int(self._params.fit_intercept)
+        unknown = design.unknown(own[constant:])
         share = LinearLabelShare(
             params=self._params,
-            intercept=intercept,
-            terms=LinearTerms.of(names, self._scaling, own[len(own) - len(names) :]),
+            intercept=float(own[0]) if constant else 0.0,
+            terms=design.terms(own[constant:]),
             owners=self._peers,
+            unknown={
+                peer: remote.unknown + unknown.get(peer, 0.0)
+                for peer, remote in zip(self._peers, self._remotes, strict=True)
+            },
+            binning=self._binning and self._binning.binning.own,
         )
         directions = {
             peer: remote.directions for peer, remote in zip(self._peers, self._remotes, strict=True)
         }
-        columns = [*names, *(name for remote in self._remotes for name in remote.columns)]
+        columns = [*share.terms.columns, *(name for remote in self._remotes for name in remote.columns)]
         return LinearResult(share, history, directions, converged, columns)
 
 

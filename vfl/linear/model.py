@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import StateError
-from vfl.linear.columns import Scaling
+from vfl.linear.columns import Columns, Scaling
 from vfl.linear.loss import LOSSES
 from vfl.params import LinearParams
+from vfl.scorecard.model import Binning, woe_columns
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -53,8 +54,8 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             coefficients=coefficients.tolist(),
         )
 
-    def predictor(self, columns: Float32) -> Float64:
-        """What rows float32 [n, f] add to the linear predictor, float64 [n]."""
+    def predictor(self, columns: Columns) -> Float64:
+        """What rows [n, f] of these columns add to the linear predictor, float64 [n]."""
         return np.asarray(self._scaling().apply(columns) @ np.array(self.coefficients))
 
     def unknown(self) -> float:
@@ -66,13 +67,28 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class LinearFeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A feature party's part of a linear model."""
+    """A feature party's part of a linear model.
+
+    Attributes:
+        terms: of its columns.
+        binning: in whose weights of evidence these are; None where they are columns of its table.
+    """
 
     version: int = VERSION
     terms: LinearTerms
+    binning: Binning | None = None
 
     def __post_init__(self) -> None:
-        _check(self.version == VERSION, f"version {self.version}, this release reads version {VERSION}")
+        _check_coding(self.version, self.terms, self.binning)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns of the party's table that `coded` takes."""
+        return self.terms.columns if self.binning is None else self.binning.columns
+
+    def coded(self, columns: Float32) -> Columns:
+        """Rows [n, columns of the table] as the columns that the terms are about."""
+        return columns if self.binning is None else woe_columns(self.binning, columns)
 
 
 class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +99,8 @@ class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         intercept: the constant of the linear predictor.
         terms: of the label party's own columns.
         owners: names of the feature parties.
+        unknown: by feature party, what a customer that it does not know adds to the linear predictor.
+        binning: as in `LinearFeatureShare`, of the label party's own columns.
     """
 
     version: int = VERSION
@@ -90,19 +108,33 @@ class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     intercept: float
     terms: LinearTerms
     owners: list[str]
+    unknown: dict[str, float]
+    binning: Binning | None = None
 
     def __post_init__(self) -> None:
-        _check(self.version == VERSION, f"version {self.version}, this release reads version {VERSION}")
-        _check(math.isfinite(self.intercept), "intercept that is not finite")
+        _check_coding(self.version, self.terms, self.binning)
+        _check(all(map(math.isfinite, (self.intercept, *self.unknown.values()))), "number that is not finite")
+        _check(set(self.unknown) == set(self.owners), "other parties than owners")
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns of the label party's table that `coded` takes."""
+        return self.terms.columns if self.binning is None else self.binning.columns
+
+    def coded(self, columns: Float32) -> Columns:
+        """Rows [n, columns of the table] as the columns that the terms are about."""
+        return columns if self.binning is None else woe_columns(self.binning, columns)
 
     def predict(self, columns: Float32, others: list[Float64]) -> Float64:
         """Predictions float64 [n]: a probability, a value or an expected count.
 
         Args:
-            columns: float32 [n, f], the label party's own.
-            others: float64 [n] of each owner, its part of the linear predictor.
+            columns: float32 [n, f], the label party's table.
+            others: float64 [n] of each owner, its part of the linear predictor; `unknown` where it does not
+                know the customer.
         """
-        z = self.intercept + self.terms.predictor(columns) + np.sum([np.zeros(len(columns)), *others], axis=0)
+        own = self.terms.predictor(self.coded(columns))
+        z = self.intercept + own + np.sum([np.zeros(len(columns)), *others], axis=0)
         return LOSSES[self.params.loss].mean(z)
 
 
@@ -133,6 +165,11 @@ def _read(data: bytes, kind: type[_Share]) -> _Share:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise StateError(f"Not a readable {kind.__name__}: {error}") from error
+
+
+def _check_coding(version: int, terms: LinearTerms, binning: Binning | None) -> None:
+    _check(version == VERSION, f"version {version}, this release reads version {VERSION}")
+    _check(binning is None or binning.names == terms.columns, "binning of other columns than the terms")
 
 
 def _check(holds: bool, mistake: str) -> None:

@@ -65,6 +65,7 @@ class RemoteParty:
         columns: names, by number where the party hides them.
         change: how far its coefficients would have moved in the last round, at most.
         directions: how many it has offered.
+        unknown: what a customer that it does not know adds to the linear predictor, once the job is closed.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class RemoteParty:
         self.columns: list[str] = []
         self.change = 0.0
         self.directions = 0
+        self.unknown = 0.0
         self._session, self._encryptor, self._decryptor = session, encryptor, decryptor
         self._slots = slots
 
@@ -160,4 +162,4 @@ class RemoteParty:
 
     def close(self, coefficients: Float64) -> None:
         """End the job; the party keeps its coefficients."""
-        self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed)
+        self.unknown = self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed).unknown

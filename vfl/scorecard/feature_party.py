@@ -6,7 +6,7 @@ Nothing is kept of the ciphertexts: each chunk is summed into the pre-bins as it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from vfl.scorecard.binning import pre_bin
 from vfl.scorecard.model import Binning, CodedColumn, woe_blocks
 from vfl.scorecard.selection import correlations, select
 from vfl.scorecard.tables import code_column
-from vfl.store import FeatureStore, open_rows
+from vfl.store import BinningStore, open_rows
 from vfl.trace import span
 from vfl.trees.bitmap import from_bitmap
 from vfl.trees.sums import BinSums, plan
@@ -26,16 +26,6 @@ from vfl.wire import messages as m
 
 MIN_ROWS = 50
 """Rows of a pre-bin, at the least, where its owner sets no other minimum."""
-
-
-class BinningStore(FeatureStore, Protocol):
-    """A feature party's store that keeps its binnings too."""
-
-    def save_binning(self, binning_id: str, binning: Binning) -> None: ...
-
-    def load_binning(self, binning_id: str) -> Binning:
-        """Raises StateError where there is none of that name."""
-        ...
 
 
 class BinningWorker:

@@ -34,6 +34,7 @@ def opening(group, private_key):
         model="m",
         alignment=alignment.id,
         fingerprint=alignment.fingerprint,
+        binning=None,
         rows=ROWS,
         public_key=private_key.public_key.to_bytes(),
         l2=1.0,

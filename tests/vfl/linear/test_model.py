@@ -22,7 +22,9 @@ TERMS = LinearTerms.of(["a", "b"], Scaling.fit(X, standardise=True), np.array([0
 def test_shares_are_read_as_they_were_written():
     """JSON gives back the same numbers, bit for bit."""
     feature = LinearFeatureShare(terms=TERMS)
-    label = LinearLabelShare(params=LinearParams(C=None), intercept=0.1, terms=TERMS, owners=["telco"])
+    label = LinearLabelShare(
+        params=LinearParams(C=None), intercept=0.1, terms=TERMS, owners=["telco"], unknown={"telco": 1 / 3}
+    )
     assert linear_feature_share(to_json(feature)) == feature
     assert linear_label_share(to_json(label)) == label
 

@@ -26,7 +26,7 @@ REQUESTS = [
     m.LabelCounts(0, b"\x07" * 512),
     m.SumBins(),
     m.FixBinning([m.WoeBins(0, [2, 4], [0.5, -0.25], 0.0)], 0.8, None),
-    m.OpenLinear("m1", "a1", bytes(32), 10, b"\x11" * 256, 1.0, 0.0, 1e-5, True, 30),
+    m.OpenLinear("m1", "a1", bytes(32), None, 10, b"\x11" * 256, 1.0, 0.0, 1e-5, True, 30),
     m.OpenRound([0.5], True, 14, 32, -3, 34),
     m.Curvatures(0, b"\x07" * 512),
     m.Residuals(0, b"\x07" * 512),

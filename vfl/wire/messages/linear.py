@@ -25,13 +25,15 @@ Coefficients = Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS)]
 class OpenLinear(Message, frozen=True):
     """The whole contract of a linear model: rows, key and penalties.
 
-    ``rows`` counts the label party's customers, whether aligned or not. Where some are not aligned, one more
-    ciphertext follows those of the aligned rows and stands for all of them.
+    ``binning`` names the binning in whose weights of evidence the columns take part; None takes them as they
+    are. ``rows`` counts the label party's customers, whether aligned or not. Where some are not aligned, one
+    more ciphertext follows those of the aligned rows and stands for all of them.
     """
 
     model: Identifier
     alignment: Identifier
     fingerprint: Key32
+    binning: Identifier | None
     rows: Count
     public_key: Annotated[bytes, Meta(min_length=1, max_length=1024)]
     l2: Bound
@@ -136,7 +138,10 @@ class CloseLinear(Message, frozen=True):
 
 
 class LinearClosed(Message, frozen=True):
+    """``unknown`` is what a customer that the feature party does not know adds to the linear predictor."""
+
     directions: Count
+    unknown: Finite
 
 
 LinearRequest = OpenLinear | OpenRound | Curvatures | Residuals | AskMaskedSums | GiveUnmasked | CloseLinear

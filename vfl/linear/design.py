@@ -1,0 +1,87 @@
+"""The label party's columns as a linear model takes them: scaled, or in weights of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from vfl.errors import DataError, ParameterError
+from vfl.linear.columns import Scaling
+from vfl.linear.model import LinearTerms
+from vfl.params import LinearParams
+from vfl.scorecard.model import LabelBinning, unknown_columns, woe_columns
+from vfl.table import LabelTable
+
+Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+class NamedBinning(NamedTuple):
+    """A binning of the label party, and the name under which every party keeps its part."""
+
+    name: str
+    binning: LabelBinning
+
+
+@dataclass(frozen=True)
+class Design:
+    """The label party's columns.
+
+    Attributes:
+        names: of its own columns that take part.
+        evidence: by feature party, the weight of evidence of customers that it does not know, where the
+            model is on weights of evidence and enough customers are unknown to it.
+        columns: float64 [n, names and evidence].
+    """
+
+    names: list[str]
+    evidence: dict[str, float]
+    columns: Float64
+    _scaling: Scaling
+
+    @classmethod
+    def of(
+        cls,
+        table: LabelTable,
+        params: LinearParams,
+        binning: NamedBinning | None,
+        known: Mapping[str, Integers],
+    ) -> Design:
+        """Prepare the columns of a table.
+
+        Args:
+            known: by feature party that takes part, the rows that it knows.
+
+        Raises:
+            ParameterError: weights of evidence were to be standardised.
+            DataError: the columns cannot be used, or are not those that were binned.
+        """
+        if binning is None:
+            scaling = Scaling.fit(table.columns, standardise=params.standardise)
+            return cls(list(table.names), {}, scaling.apply(table.columns), scaling)
+        if params.standardise:
+            raise ParameterError("weights of evidence have one scale already: set standardise to false")
+        own, told = binning.binning.own, binning.binning.unknown
+        if own.columns != list(table.names):
+            raise DataError("the columns are not those that were binned: bin again")
+        evidence = {peer: told[peer] for peer in known if peer in told}
+        columns = woe_columns(own, table.columns)
+        if evidence:
+            there = {peer: np.isin(np.arange(len(columns)), known[peer]) for peer in evidence}
+            taking_part = msgspec.structs.replace(binning.binning, unknown=evidence)
+            columns = np.hstack([columns, unknown_columns(taking_part, there)])
+        return cls(own.names, evidence, columns, Scaling.none(len(own.names)))
+
+    def terms(self, coefficients: Float64) -> LinearTerms:
+        """The label party's terms, of coefficients [columns]."""
+        return LinearTerms.of(self.names, self._scaling, coefficients[: len(self.names)])
+
+    def unknown(self, coefficients: Float64) -> dict[str, float]:
+        """By feature party, what a customer that it does not know adds at the label party."""
+        of = coefficients[len(self.names) :].tolist()
+        return {peer: a * woe for a, (peer, woe) in zip(of, self.evidence.items(), strict=True)}

@@ -92,8 +92,9 @@ def _by_xgboost(served: Served, columns: Float32, positions: dict[str, Integers]
         bits = np.full((len(columns), left.shape[1]), np.nan, dtype=np.float32)
         bits[known] = ~left
         parts.append(bits)
-    booster = xgboost.Booster(model_file=bytearray(with_directions(served.share)))
-    predicted: Float32 = booster.inplace_predict(np.concatenate(parts, axis=1), validate_features=False)
+    judge = xgboost.XGBClassifier()
+    judge.load_model(bytearray(with_directions(served.share)))
+    predicted: Float32 = judge.predict_proba(np.concatenate(parts, axis=1))[:, 1]
     return predicted
 
 

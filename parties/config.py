@@ -142,7 +142,12 @@ def _peer(name: str, value: Any, mistakes: list[str]) -> Peer | None:
     if peer is None:
         return None
     fingerprint = peer.fingerprint.replace(":", "").lower()
-    return msgspec.structs.replace(peer, fingerprint=fingerprint, url=peer.url and peer.url.rstrip("/"))
+    return msgspec.structs.replace(
+        peer,
+        fingerprint=fingerprint,
+        identity=peer.identity and peer.identity.lower(),
+        url=peer.url and peer.url.rstrip("/"),
+    )
 
 
 def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) -> Iterator[str]:
@@ -161,12 +166,15 @@ def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) ->
 
 def _peer_mistakes(party: Party, peers: Mapping[str, Peer]) -> Iterator[str]:
     owners: dict[str, str] = {}
+    identities: dict[str, str] = {}
     for name, peer in peers.items():
         if name == party.name:
             yield f"peers.{name}: this is the party's own name; rename the peer"
         other = owners.setdefault(peer.fingerprint, name)
         if other != name:
             yield f"peers.{name}.fingerprint: the same as that of {other}; each peer has its own certificate"
+        if peer.identity and (other := identities.setdefault(peer.identity, name)) != name:
+            yield f"peers.{name}.identity: the same as that of {other}; each peer has its own"
         if party.role == "label":
             if peer.url is None or not peer.url.startswith("https://"):
                 yield f"peers.{name}.url: a label party needs it; write an address such as https://host:8443"

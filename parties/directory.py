@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from parties import config as configuration
-from parties import tls
+from parties import identity, tls
 from parties.config import FILE, Config
 from parties.files import private_directory, write_private
 from vfl.errors import ConfigError
@@ -48,6 +48,7 @@ def create(
     config = configuration.parse(document, directory.resolve())
     private_directory(directory)
     _certify(tls.files_of(config), name, ["localhost", "127.0.0.1", host], dev_ca)
+    new_identity(config)
     write_private(file, _toml(document).encode(), replace=False)
     return config
 
@@ -66,6 +67,15 @@ def add_peer(directory: Path, name: str, peer: Mapping[str, Any]) -> Config:
     config = configuration.parse(configuration.decode(text), directory.resolve())
     write_private(file, text.encode())
     return config
+
+
+def new_identity(config: Config) -> str:
+    """Make a party's identity and return its public key; raises ConfigError where there is one."""
+    file = identity.file_of(config)
+    try:
+        return identity.create(file).public
+    except FileExistsError:
+        raise ConfigError(f"{file} exists already; peers know the party by it") from None
 
 
 def _certify(files: tls.Files, name: str, hosts: Sequence[str], dev_ca: Path | None) -> None:

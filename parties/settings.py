@@ -146,6 +146,7 @@ class Api(Struct, frozen=True, kw_only=True):
 class Peer(Struct, frozen=True, kw_only=True):
     """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
 
+    ``identity`` is the public key that it signs contracts and ledger heads with.
     ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
     ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
     ``reasons`` says under which names it may tell what this party's columns contribute to a score: none at
@@ -160,6 +161,16 @@ class Peer(Struct, frozen=True, kw_only=True):
             description="the 64 hex digits that `vfl party show` prints there",
         ),
     ]
+    identity: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9A-Fa-f]{64}$",
+                description="the 64 hex digits of the identity that `vfl party show` prints there",
+            ),
+        ]
+        | None
+    ) = None
     url: Text | None = None
     allow: Annotated[
         list[Permission], Meta(description='a list out of "align", "train", "score", "export"')

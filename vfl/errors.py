@@ -106,6 +106,13 @@ class NotAllowed(PeerError):
     http_status = 403
 
 
+class BadSignature(PeerError):
+    """A signature that the named identity did not make over these bytes."""
+
+    code = "bad_signature"
+    http_status = 403
+
+
 class BadCiphertext(PeerError):
     """A ciphertext outside 1..n^2-1, or one that shares a factor with n."""
 

@@ -9,7 +9,7 @@ import click
 
 from parties import config as configuration
 from parties import directory as directories
-from parties import tls
+from parties import identity, tls
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
@@ -17,6 +17,7 @@ from parties.settings import PERMISSIONS, Reasons
 
 PLACES = {
     "add-peer": "parties.commands.party:add_peer",
+    "identity": "parties.commands.party:make_identity",
     "init": "parties.commands.party:init",
     "serve": "parties.commands.serve:serve",
     "show": "parties.commands.party:show_party",
@@ -95,6 +96,7 @@ def init(
 @party_directory
 @click.argument("peer")
 @click.option("--fingerprint", required=True, help="What `vfl party show` prints there.")
+@click.option("--identity", "public", help="What `vfl party show` prints there, to check signatures with.")
 @click.option("--url", help="Where a feature party listens, such as https://host:8443.")
 @click.option("--allow", multiple=True, type=click.Choice(PERMISSIONS), help="What it may ask. Repeatable.")
 @click.option("--show-columns", is_flag=True, help="Tell it the names of our columns.")
@@ -110,6 +112,7 @@ def add_peer(
     directory: Path,
     peer: str,
     fingerprint: str,
+    public: str | None,
     url: str | None,
     allow: tuple[str, ...],
     show_columns: bool,
@@ -119,6 +122,7 @@ def add_peer(
 ) -> None:
     """Add PEER to the configuration in DIR; it may ask for nothing that --allow does not name."""
     settings: dict[str, Any] = {"fingerprint": fingerprint}
+    settings |= {"identity": public} if public else {}
     settings |= {"url": url} if url else {}
     settings |= {"allow": list(allow)} if allow else {}
     settings |= {"show_columns": True} if show_columns else {}
@@ -136,8 +140,20 @@ def add_peer(
 @party_directory
 @json_option
 def show_party(directory: Path, as_json: bool) -> None:
-    """Print what peers need to know of DIR: name, address and certificate fingerprint."""
+    """Print what peers need to know of DIR: name, address, identity and certificate fingerprint."""
     show(_facts(configuration.load(directory)), as_json)
+
+
+@click.command(epilog=example("vfl party identity bureau"))
+@party_directory
+@json_option
+def make_identity(directory: Path, as_json: bool) -> None:
+    """Make the identity of DIR where it has none: a directory of an earlier version, or a lost key.
+
+    `vfl party init` makes one by itself. Peers must be told of a new one.
+    """
+    config = configuration.load(directory)
+    show({"identity": directories.new_identity(config)}, as_json)
 
 
 def _facts(config: Config) -> dict[str, str]:
@@ -145,6 +161,8 @@ def _facts(config: Config) -> dict[str, str]:
     facts = {"name": config.party.name, "role": config.party.role}
     if config.party.role == "feature":
         facts["url"] = f"https://{config.server.host}:{config.server.port}"
+    if identity.file_of(config).exists():
+        facts["identity"] = identity.load(config).public
     if files.certificate.exists():
         return facts | {"fingerprint": tls.fingerprint_of_file(files.certificate)}
     return facts | {"signing_request": str(files.key.with_name("request.pem"))}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from parties import directory, tls
+from parties import directory, identity, tls
 from parties.app import create_app
 from parties.config import Config
 from parties.serve import PartyServer
@@ -87,7 +87,12 @@ def grant() -> Callable[..., Config]:
     """Lets a feature party allow a label party something; everything by default."""
 
     def allow(feature: Config, label: Config, **peer: Any) -> Config:
-        settings = {"fingerprint": fingerprint_of(label), "allow": list(PERMISSIONS), **peer}
+        settings = {
+            "fingerprint": fingerprint_of(label),
+            "identity": identity.load(label).public,
+            "allow": list(PERMISSIONS),
+            **peer,
+        }
         return directory.add_peer(feature.directory, label.party.name, settings)
 
     return allow
@@ -104,7 +109,11 @@ def join() -> Callable[..., Config]:
     """Tells a label party where a feature party is, and which certificate it has."""
 
     def add(label: Config, feature: Config, url: str, fingerprint: str | None = None) -> Config:
-        peer = {"url": url, "fingerprint": fingerprint or fingerprint_of(feature)}
+        peer = {
+            "url": url,
+            "fingerprint": fingerprint or fingerprint_of(feature),
+            "identity": identity.load(feature).public,
+        }
         return directory.add_peer(label.directory, feature.party.name, peer)
 
     return add

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from parties import policy
+from parties import greeting, policy
 from parties.config import Config
 from parties.jobs import Jobs
 from parties.ledger import Ledger
@@ -20,6 +20,7 @@ from parties.workers import worker_for
 from vfl.errors import LocalError, VflError
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope, decode_request, encode
+from vfl.wire.handshake import encode_handshake, is_handshake
 from vfl.wire.session import refusal
 
 log = logging.getLogger("parties")
@@ -58,13 +59,18 @@ class Door:
             peer = policy.peer_with(self._config, fingerprint)
             policy.check_any(self._config.peers[peer])
             frame = read()
-            envelope = decode_request(frame)
-            answer = encode(self._answer(peer, envelope))
+            if is_handshake(frame):
+                answer = greeting.answer(self._config, self._source, peer, frame)
+            else:
+                envelope = decode_request(frame)
+                answer = encode(self._answer(peer, envelope))
             status, outcome = 200, "ok"
         except Exception as caught:
             error = caught if isinstance(caught, VflError) else InternalError(_where(caught))
             _record(peer, error)
-            answer = encode(refusal(error, envelope))
+            told = refusal(error, envelope)
+            # What was not understood, or not read, may be of another version: refused in words for every one.
+            answer = encode(told) if envelope else encode_handshake(told.body)
             status, outcome = error.http_status, error.code
         self._ledger.append("in", peer, frame, answer, outcome)
         return status, answer

@@ -71,6 +71,12 @@ class MalformedMessage(PeerError):
     code = "malformed"
 
 
+class VersionMismatch(MalformedMessage):
+    """The two parties speak no common version of the protocol."""
+
+    code = "version"
+
+
 class TooLarge(PeerError):
     """A message or one of its fields is larger than the stated limit."""
 

@@ -98,6 +98,13 @@ class Replayed(PeerError):
     http_status = 409
 
 
+class Interrupted(PeerError):
+    """A job that this party let go of: it restarted, or the job gave way. A new one may go on where it stood."""
+
+    code = "interrupted"
+    http_status = 409
+
+
 class UnknownPeer(PeerError):
     """The certificate belongs to nobody in this party's configuration."""
 

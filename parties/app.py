@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from parties import database, policy, tls
 from parties.config import Config
 from parties.door import Door
+from parties.files import remove_abandoned
 from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.timeline import HEADER, server_timing
@@ -28,6 +29,7 @@ def create_app(config: Config) -> Flask:
     app = Flask("parties")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
     engine = database.connect(config)
+    remove_abandoned(config.path(config.store.directory))
     door = Door(config, Jobs(engine), Ledger(engine))
 
     @app.post(PATH)

@@ -99,7 +99,7 @@ class Replayed(PeerError):
 
 
 class Interrupted(PeerError):
-    """A job that this party let go of: it restarted, or the job gave way. A new one may go on where it stood."""
+    """A job that this party let go of: it restarted, or the job gave way. A new job may go on."""
 
     code = "interrupted"
     http_status = 409

@@ -18,10 +18,11 @@ from parties.config import Config
 from parties.customers import Scores
 from parties.files import write_private
 from parties.label import LabelParty
+from parties.names import chosen
 from parties.progress import ProgressLine
 from parties.reading import read_params
 from parties.timeline import chrome_trace
-from vfl.errors import ConfigError, ParameterError
+from vfl.errors import ConfigError, ParameterError, PeerError, StateError
 from vfl.params import TreeParams
 from vfl.psi.alignment import Mode
 from vfl.trace import record_process
@@ -51,6 +52,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @click.option("--model", help="Name of the model; made up by default.")
 @click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of XGBoost's name.")
 @click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
+@click.option("--resume", metavar="MODEL", help="Go on with a training that was broken off, as it was asked.")
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Timeline of all parties to write, for Perfetto."
 )
@@ -62,6 +64,7 @@ def train(
     model: str | None,
     params: tuple[str, ...],
     validation_fraction: float,
+    resume: str | None,
     trace: Path | None,
     as_json: bool,
 ) -> None:
@@ -71,15 +74,28 @@ def train(
     where its configuration sets show_timing for us.
     """
     config = configuration.load(directory)
+    if resume and (alignment or model or params or validation_fraction):
+        raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
+    name = resume or chosen("model", model)
     recorded = record_process() if trace else nullcontext()
     with LabelParty(config) as party, ProgressLine("training") as progress, recorded as recording:
-        record = party.train(
-            alignment=alignment,
-            name=model,
-            params=_params(config, params),
-            validation_fraction=validation_fraction,
-            on_progress=progress,
-        )
+        try:
+            record = (
+                party.resume(resume, on_progress=progress)
+                if resume
+                else party.train(
+                    alignment=alignment,
+                    name=name,
+                    params=_params(config, params),
+                    validation_fraction=validation_fraction,
+                    on_progress=progress,
+                )
+            )
+        except (PeerError, StateError):
+            if trees := party.trees_kept(name):
+                remedy = f"vfl train {directory} --resume {name}"
+                click.echo(f"{trees} trees are kept; go on with `{remedy}`", err=True)
+            raise
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
             write_private(trace.resolve(), json.dumps(timeline).encode())

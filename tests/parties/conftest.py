@@ -25,13 +25,10 @@ def fingerprint_of(party: Config) -> str:
     return tls.fingerprint_of_file(tls.files_of(party).certificate)
 
 
-@pytest.fixture
-def make_party(tmp_path: Path) -> MakeParty:
-    """Makes a party with 200 customers: a label party knows 0 to 199, a feature party 50 to 249."""
-
+def _maker(root: Path) -> MakeParty:
     def make(name: str, role: str, *, ca: str = "ca", **data: Any) -> Config:
         first, columns = (0, ["age", "default"]) if role == "label" else (50, ["balance", "delays"])
-        source = tmp_path / f"{name}.csv"
+        source = root / f"{name}.csv"
         with source.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["customer_id", *columns])
@@ -43,11 +40,21 @@ def make_party(tmp_path: Path) -> MakeParty:
             **({"label": "default"} if role == "label" else {}),
             **data,
         }
-        return directory.create(
-            tmp_path / name, name=name, role=role, data=settings, port=0, dev_ca=tmp_path / ca
-        )
+        return directory.create(root / name, name=name, role=role, data=settings, port=0, dev_ca=root / ca)
 
     return make
+
+
+@pytest.fixture
+def make_party(tmp_path: Path) -> MakeParty:
+    """Makes a party with 200 customers: a label party knows 0 to 199, a feature party 50 to 249."""
+    return _maker(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def maker() -> Callable[[Path], MakeParty]:
+    """What makes `make_party` for a directory."""
+    return _maker
 
 
 @contextmanager
@@ -64,7 +71,7 @@ def _serving(party: Config) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving() -> Callable[[Config], Any]:
     """A context manager that serves a party on a free port and gives its URL."""
     return _serving
@@ -82,7 +89,7 @@ def bank(make_party: MakeParty) -> Config:
     return make_party("bank", "label")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grant() -> Callable[..., Config]:
     """Lets a feature party allow a label party something; everything by default."""
 
@@ -104,7 +111,7 @@ def bureau(make_party: MakeParty, bank: Config, grant: Callable[..., Config]) ->
     return grant(make_party("bureau", "feature"), bank, limits={"min_rows": 50})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def join() -> Callable[..., Config]:
     """Tells a label party where a feature party is, and which certificate it has."""
 

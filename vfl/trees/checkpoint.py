@@ -1,4 +1,4 @@
-"""What the label party needs to go on with a training that was broken off: all of it as it was after a tree."""
+"""What the label party needs to go on with a training that was broken off: its state after a tree."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def entry(event: Grown | Won) -> bytes:
     return msgspec.json.encode(event)
 
 
-def resumed(lines: list[bytes], expected: bytes, trees: int, n_splits: int) -> tuple[list[OwnSplit], list[int]]:
+def resumed(
+    lines: list[bytes], expected: bytes, trees: int, n_splits: int
+) -> tuple[list[OwnSplit], list[int]]:
     """Return the splits of the first ``trees`` trees of a draft, and by tree how many came before it.
 
     Args:

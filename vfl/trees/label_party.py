@@ -177,7 +177,7 @@ class _Training:
     ) -> TrainingResult:
         """Grow every tree that is not there yet, then let the feature parties keep their shares."""
         params, table = self._params, self._table
-        owners = [self._own, *self._remotes]
+        owners: list[LocalColumns | RemoteColumns] = [self._own, *self._remotes]
         weights = None if table.weights is None else table.weights[self._watch]
         stopping = EarlyStopping(params, table.labels[self._watch], weights)
         margin = np.full(len(self._fit), self._loss.margin(self._base_score), dtype=np.float32)
@@ -204,8 +204,8 @@ class _Training:
             trees.append(grown.tree)
             margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
             enough = stopping.take(self._loss.transform(margin[self._watch]))
-            splits = [owner.splits for owner in owners]
-            keep(Checkpoint.take(trees, splits, margin, self._rng, stopping.history))
+            won = [owner.splits for owner in owners]
+            keep(Checkpoint.take(trees, won, margin, self._rng, stopping.history))
             on_progress(len(trees), params.n_estimators, stopping.latest())
         return self._close(trees, stopping)
 

@@ -54,6 +54,11 @@ class FeatureSession:
         """Whether a request is being worked on."""
         return self._lock.locked()
 
+    def end(self) -> None:
+        """Answer nothing more; waits for a request that is being worked on."""
+        with self._lock:
+            self.state, self._last = State.FAILED, None
+
     def answer(self, envelope: Envelope[m.Request], handler: Handler) -> Envelope[m.Reply]:
         """Return the reply to one request, a :class:`~vfl.wire.messages.Refusal` included in none.
 

@@ -1,5 +1,7 @@
 """A training that is broken off goes on from its checkpoint to the model that an undisturbed one gives."""
 
+from contextlib import suppress
+
 import msgspec
 import numpy as np
 import pandas as pd
@@ -92,9 +94,8 @@ def test_a_broken_training_goes_on_to_the_same_model(problem, private_key, undis
     for _ in range(2):
         channel = Cut(problem[0], int(rng.integers(1, undisturbed[2] + 1)), answered=bool(rng.integers(2)))
         at, grown = (kept[-1] if kept else None), len(kept)
-        with pytest.raises(PeerUnreachable):
+        with suppress(PeerUnreachable):  # or there were fewer frames left
             run(problem, private_key, model, channel=channel, kept=kept, resume=at)
-            raise PeerUnreachable("there were fewer frames left than that")
         assert len(kept) >= grown
     result, _ = run(problem, private_key, model, resume=kept[-1] if kept else None)
     assert to_json(result.share) == to_json(undisturbed[0].share)

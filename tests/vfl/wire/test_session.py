@@ -93,7 +93,7 @@ def test_the_last_request_may_come_again():
 
 
 def test_a_repetition_waits_for_the_answer():
-    """A request repeated while it is being worked on is answered once the work is done, and worked on once."""
+    """A request repeated while it is being worked on is answered with it, and worked on once."""
     started, go_on, worked = threading.Event(), threading.Event(), []
 
     def slow(message):

@@ -13,6 +13,7 @@ from parties.door import Door
 from parties.files import remove_abandoned
 from parties.jobs import Jobs
 from parties.ledger import Ledger
+from parties.metrics import Own, PartyMetrics
 from parties.timeline import HEADER, server_timing
 from parties.transport import CONTENT_TYPE, PATH
 from vfl.errors import MalformedMessage, TooLarge
@@ -20,8 +21,11 @@ from vfl.trace import record_thread
 from vfl.wire.messages import MAX_FRAME_BYTES
 
 
-def create_app(config: Config) -> Flask:
+def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
     """Return the application; jobs found open in the database are marked interrupted.
+
+    Args:
+        metrics: counts messages, and tells of this party and its open jobs.
 
     Raises:
         ConfigError: the database cannot be opened.
@@ -30,7 +34,9 @@ def create_app(config: Config) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
     engine = database.connect(config)
     remove_abandoned(config.path(config.store.directory))
-    door = Door(config, Jobs(engine), Ledger(engine))
+    jobs, metrics = Jobs(engine), metrics or PartyMetrics()
+    metrics.registry.register(Own(config, jobs.open_by_peer))
+    door = Door(config, jobs, Ledger(engine), metrics.observe)
 
     @app.post(PATH)
     def messages() -> Response:

@@ -1,4 +1,4 @@
-"""Both ends of the handshake: a label party greets a peer before its first message, a feature party answers."""
+"""Both ends of the handshake: a label party greets each peer once, a feature party answers."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -91,6 +92,11 @@ class Jobs:
             # A message that leaves the state as it is, as most of scoring do, is in the ledger alone.
             if job.session.state is not before:
                 self._keep(envelope.job, job)
+
+    def open_by_peer(self) -> dict[str, int]:
+        """Return how many jobs each peer has open."""
+        with self._lock:
+            return dict(Counter(job.peer for job in self._open.values()))
 
     def _find(self, name: str, envelope: Envelope[m.Request]) -> Job | None:
         """Return the job of a request, None for a new one; refuse a request of any other."""

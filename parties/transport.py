@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -12,9 +13,11 @@ import httpcore
 
 from parties import tls
 from parties.config import Config
+from parties.ledger import heading
+from parties.logs import event
 from parties.settings import Peer
 from parties.timeline import HEADER, peer_spans
-from vfl.errors import ConfigError, PeerUnreachable, TooLarge
+from vfl.errors import ConfigError, PeerUnreachable, TooLarge, VflError
 from vfl.trace import Span, is_recording, span
 from vfl.wire.messages import MAX_FRAME_BYTES
 
@@ -86,6 +89,16 @@ class HttpsChannel:
             PeerUnreachable: no connection, no answer in time, a wrong certificate, or no frame came back.
             TooLarge: the answer exceeds ``MAX_FRAME_BYTES``.
         """
+        sent = time.perf_counter_ns()
+        try:
+            answer = self._exchange(peer, frame)
+        except VflError as error:
+            _log(peer, frame, error.code, sent, str(error))
+            raise
+        _log(peer, frame, "ok", sent)
+        return answer
+
+    def _exchange(self, peer: str, frame: bytes) -> bytes:
         pool, url, extensions = self._to(peer)
         sent = time.perf_counter_ns()
         try:
@@ -155,6 +168,13 @@ class HttpsChannel:
         answer = float(self._answer_seconds or peer.answer_seconds)
         seconds = {"connect": min(answer, CONNECT_SECONDS), "read": answer, "write": answer, "pool": answer}
         return _Connections(pool, httpcore.URL(url + PATH), {"timeout": seconds})
+
+
+def _log(peer: str, frame: bytes, outcome: str, sent: int, text: str = "") -> None:
+    took = (time.perf_counter_ns() - sent) / 1e6
+    job, kind = heading(frame)
+    level = logging.INFO if outcome == "ok" else logging.WARNING
+    event(level, "exchange", text, job=job, peer=peer, kind=kind, outcome=outcome, ms=took)
 
 
 def _base(url: httpcore.URL) -> str:

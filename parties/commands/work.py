@@ -12,8 +12,7 @@ import click
 import msgspec
 import pandas as pd
 
-from parties import config as configuration
-from parties.commands.output import example, json_option, party_directory, show
+from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.config import Config
 from parties.customers import Scores
 from parties.files import write_private
@@ -40,7 +39,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
     In mode left all rows take part and what a peer does not know is missing; in mode inner only the
     customers that every peer knows take part.
     """
-    with LabelParty(configuration.load(directory)) as party, ProgressLine("aligning") as progress:
+    with LabelParty(load_to_work(directory)) as party, ProgressLine("aligning") as progress:
         record = party.align(name=name, mode=mode, source=data, on_progress=progress)
     known = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
     show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{known}")
@@ -73,7 +72,7 @@ def train(
     The file of --trace opens in https://ui.perfetto.dev or chrome://tracing; a peer's steps are in it
     where its configuration sets show_timing for us.
     """
-    config = configuration.load(directory)
+    config = load_to_work(directory)
     if resume and (alignment or model or params or validation_fraction):
         raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
     name = resume or chosen("model", model)
@@ -119,7 +118,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 
     The file that is written has the key columns and the score.
     """
-    config = configuration.load(directory)
+    config = load_to_work(directory)
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out.name}: write a name that ends in .csv or .parquet")
     with LabelParty(config) as party, ProgressLine("scoring") as progress:
@@ -139,7 +138,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 @json_option
 def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
     """Merge all shares of MODEL into one model that XGBoost loads; every peer must allow that."""
-    with LabelParty(configuration.load(directory)) as party:
+    with LabelParty(load_to_work(directory)) as party:
         write_private(file.resolve(), party.export(model))
     show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model} as XGBoost loads it")
 

@@ -58,8 +58,8 @@ def maker() -> Callable[[Path], MakeParty]:
 
 
 @contextmanager
-def _serving(party: Config) -> Iterator[str]:
-    server = PartyServer(party, create_app(party))
+def _serving(party: Config, app: Any = None) -> Iterator[str]:
+    server = PartyServer(party, app or create_app(party))
     server.expiration_interval = 0.05  # how long the accepting thread sleeps before it sees a stop
     server.prepare()
     thread = threading.Thread(target=server.serve)
@@ -72,7 +72,7 @@ def _serving(party: Config) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Callable[[Config], Any]:
+def serving() -> Callable[..., Any]:
     """A context manager that serves a party on a free port and gives its URL."""
     return _serving
 

@@ -55,7 +55,7 @@ def test_an_idle_job_gives_way(bureau: Config, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_job_begun_anew_takes_the_place_of_the_first(bureau: Config) -> None:
-    """A label party that died and aligns again under the name needs no second place; the first job is over."""
+    """A label party that died and aligns again under the name needs one place: the first job is over."""
     held = Jobs(database.connect(bureau))
     ask(held, "j1", ALIGN)
     ask(held, "j2", ALIGN)

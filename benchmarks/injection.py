@@ -28,6 +28,7 @@ class Proxy:
     Attributes:
         delay: seconds that every block of bytes waits, each way.
         twice: whether every new connection's bytes also go to the server over a second one.
+        passed: bytes passed on so far, both ways.
         breaks: bytes after which a connection is closed; used up by the first one that has passed so many.
     """
 
@@ -36,7 +37,7 @@ class Proxy:
         self.delay, self.twice = 0.0, False
         self.breaks: int | None = None
         self.broken = 0
-        self._passed = 0
+        self.passed = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._flowing, self._refusing, self._closed = threading.Event(), False, False
@@ -122,8 +123,8 @@ class Proxy:
 
     def _breaks_now(self, size: int) -> bool:
         with self._lock:
-            self._passed += size
-            if self.breaks is None or self._passed < self.breaks:
+            self.passed += size
+            if self.breaks is None or self.passed < self.breaks:
                 return False
             self.breaks = None
             self.broken += 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from parties.transport import Untrusted
+from parties.transport import NoConnection, Untrusted
 from vfl.errors import Interrupted, PeerRefused, PeerUnreachable
 from vfl.wire.channel import Channel
 
@@ -29,7 +29,7 @@ class PatientChannel:
     """A channel that sends a message again where it could not be delivered, or its answer was lost.
 
     That is safe: the peer knows the last request of a job by its bytes and gives the same answer again. One
-    that has not answered before is not waited for, nor one that shows a wrong certificate.
+    that was never there is not waited for, nor one that shows a wrong certificate.
 
     Args:
         channel: carries the frames.
@@ -39,7 +39,7 @@ class PatientChannel:
     def __init__(self, channel: Channel, seconds: float = PATIENCE_SECONDS) -> None:
         self._channel = channel
         self._seconds = seconds
-        self._answered: set[str] = set()
+        self._met: set[str] = set()
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
         """Return the peer's reply frame; raises what the channel raises, PeerUnreachable once time is up."""
@@ -47,17 +47,19 @@ class PatientChannel:
         while True:
             try:
                 answer = self._channel.exchange(peer, frame)
-                self._answered.add(peer)
+                self._met.add(peer)
                 return answer
             except Untrusted:
                 raise
             except PeerUnreachable as error:
+                if not isinstance(error, NoConnection):
+                    self._met.add(peer)
                 now = time.monotonic()
                 if deadline is None:
                     deadline = now + self._seconds
-                    if peer in self._answered:
+                    if peer in self._met:
                         log.warning("%s; trying again for %.0f s", error, self._seconds)
-                if peer not in self._answered or now + pause > deadline:
+                if peer not in self._met or now + pause > deadline:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -48,6 +48,10 @@ class Untrusted(PeerUnreachable):
     """A certificate is not accepted, here or there: trying again would not help."""
 
 
+class NoConnection(PeerUnreachable):
+    """Nobody answers at the peer's address."""
+
+
 class Traffic(NamedTuple):
     """Bytes of frames exchanged with one peer."""
 
@@ -109,7 +113,7 @@ class HttpsChannel:
                 answer = _read(peer, response)
                 timing = _header(response, HEADER)
         except httpcore.ConnectTimeout:
-            raise PeerUnreachable(f"{peer} does not answer at {_base(url)}; is its server running?") from None
+            raise NoConnection(f"{peer} does not answer at {_base(url)}; is its server running?") from None
         except httpcore.TimeoutException:
             raise PeerUnreachable(f"{peer} did not answer in time; look at its log, then try again") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
@@ -216,7 +220,7 @@ def _unreachable(peer: str, url: httpcore.URL, error: Exception) -> PeerUnreacha
             f"{peer} did not accept this party's certificate; check [tls] here and the authority there"
         )
     if isinstance(error, httpcore.ConnectError):
-        return PeerUnreachable(
+        return NoConnection(
             f"no connection to {peer} at {_base(url)}; is its server running, and the address right?"
         )
     return PeerUnreachable(f"the connection to {peer} broke; look at its log, then try again")

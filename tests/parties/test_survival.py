@@ -213,7 +213,7 @@ def test_a_cut_and_a_silent_network_are_waited_out(
 
     label.train(name="silent", alignment="a1", params=PARAMS, on_progress=after_trees(2, freeze))
     for number, passed in enumerate((1_000, 90_000)):
-        proxy._passed, proxy.breaks = 0, passed
+        proxy.passed, proxy.breaks = 0, passed
         label.train(name=f"broken-{number}", alignment="a1", params=PARAMS)
     assert proxy.broken == 2
     expected = shares(bank, bureau, "undisturbed")

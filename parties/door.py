@@ -13,6 +13,7 @@ from pathlib import Path
 
 from parties import policy
 from parties.config import Config
+from parties.heads import countersign
 from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.rows import Source
@@ -70,6 +71,10 @@ class Door:
         return status, answer
 
     def _answer(self, peer: str, envelope: Envelope[m.Request]) -> Envelope[m.Reply]:
+        if isinstance(envelope.body, m.CloseLedger):
+            self._jobs.check_closed(peer, envelope.job)
+            signed = countersign(self._config, self._ledger, peer, envelope.job, envelope.body)
+            return Envelope(envelope.job, envelope.sequence, signed)
         return self._jobs.answer(
             peer,
             self._config.peers[peer],

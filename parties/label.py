@@ -12,9 +12,10 @@ from parties import connectors, database, rows
 from parties.archive import AlignmentRecord, Archive, ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
+from parties.heads import LedgerChannel
 from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
-from parties.ledger import Ledger, LedgerChannel
+from parties.ledger import Ledger
 from parties.names import chosen
 from parties.progress import Progress, silent
 from parties.rows import Rows
@@ -49,7 +50,7 @@ class LabelParty:
         self._config = config
         self._archive = Archive(config)
         self._https = HttpsChannel(config)
-        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)))
+        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)), config)
 
     def __enter__(self) -> LabelParty:
         return self

@@ -10,8 +10,10 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from parties import database, policy, tls
 from parties.config import Config
 from parties.door import Door
+from parties.files import remove_abandoned
 from parties.jobs import Jobs
 from parties.ledger import Ledger
+from parties.metrics import Own, PartyMetrics
 from parties.timeline import HEADER, server_timing
 from parties.transport import CONTENT_TYPE, PATH
 from vfl.errors import MalformedMessage, TooLarge
@@ -19,8 +21,11 @@ from vfl.trace import record_thread
 from vfl.wire.messages import MAX_FRAME_BYTES
 
 
-def create_app(config: Config) -> Flask:
+def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
     """Return the application; jobs found open in the database are marked interrupted.
+
+    Args:
+        metrics: counts messages, and tells of this party and its open jobs.
 
     Raises:
         ConfigError: the database cannot be opened.
@@ -28,7 +33,10 @@ def create_app(config: Config) -> Flask:
     app = Flask("parties")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
     engine = database.connect(config)
-    door = Door(config, Jobs(engine), Ledger(engine))
+    remove_abandoned(config.path(config.store.directory))
+    jobs, metrics = Jobs(engine), metrics or PartyMetrics()
+    metrics.registry.register(Own(config, jobs.open_by_peer))
+    door = Door(config, jobs, Ledger(engine), metrics.observe)
 
     @app.post(PATH)
     def messages() -> Response:

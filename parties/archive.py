@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from parties.config import Config
+from parties.files import writing
 from parties.local import read_stored, write_new
 from vfl.errors import StateError
 from vfl.model import LabelShare, label_share, to_json
@@ -92,6 +94,7 @@ class Archive:
     def save_alignment(self, record: AlignmentRecord, alignments: dict[str, Alignment]) -> None:
         """Keep one alignment with every peer under one name."""
         directory = self._alignments / record.alignment
+        _remove_unfinished(directory)
         for peer, alignment in alignments.items():
             write_new(directory / f"{peer}.alignment", alignment.to_bytes(), f"alignment {alignment.id}")
         write_new(directory / RECORD, msgspec.json.encode(record), f"alignment {record.alignment}")
@@ -133,6 +136,7 @@ class Archive:
     def save_model(self, record: ModelRecord, share: LabelShare, bank_only: LabelShare) -> None:
         """Keep a model's share and, beside it, the model that the label party trained alone."""
         directory, what = self.models / record.model, f"model {record.model}"
+        _remove_unfinished(directory)
         files = {SHARE: to_json(share), BANK_ONLY: to_json(bank_only)}
         for name, content in files.items():
             write_new(directory / name, content, what)
@@ -147,6 +151,9 @@ class Archive:
     def load_bank_only(self, name: str) -> LabelShare:
         """Return the model that the label party trained alone beside a joint one; raises as `load_model`."""
         return self._load_share(name, BANK_ONLY)
+
+    def has_model(self, name: str) -> bool:
+        return (self.models / name / RECORD).exists()
 
     def load_record(self, name: str) -> ModelRecord:
         """Return how a model was trained; raises StateError where there is none."""
@@ -169,8 +176,15 @@ class Archive:
 
 
 def _check_new(directory: Path, what: str) -> None:
-    if directory.exists():
+    if (directory / RECORD).exists():
         raise StateError(f"{what} exists already; choose another name")
+
+
+def _remove_unfinished(directory: Path) -> None:
+    """Make way for what is saved again where saving was broken off."""
+    if directory.exists() and not (directory / RECORD).exists():
+        with writing(directory):
+            shutil.rmtree(directory)
 
 
 def _read(path: Path, kind: type[_Record], what: str, remedy: str) -> _Record:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from parties.reading import read_params, read_struct, read_table, unknown_keys
-from parties.settings import Api, Crypto, Data, Name, Party, Peer, Server, Serving, Store, Tls
+from parties.settings import Api, Crypto, Data, Log, Metrics, Name, Party, Peer, Server, Serving, Store, Tls
 from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi.identifiers import Recipe
@@ -40,6 +40,8 @@ class Config(Struct, frozen=True, kw_only=True):
     crypto: Crypto = Crypto()
     serving: Serving = Serving()
     api: Api = Api()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
     model: TreeParams = TreeParams()
     peers: dict[str, Peer] = {}
 
@@ -79,6 +81,8 @@ _SECTIONS: dict[str, type[Struct]] = {
     "crypto": Crypto,
     "serving": Serving,
     "api": Api,
+    "log": Log,
+    "metrics": Metrics,
 }
 
 
@@ -127,6 +131,8 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
         mistakes += _role_mistakes(sections["party"], sections["data"], sections["model"])
     if sections["api"]:
         mistakes += _api_mistakes(sections["api"])
+    if sections["metrics"] and not _is_loopback(sections["metrics"].host):
+        mistakes.append("metrics.host: metrics are told on this machine alone; write 127.0.0.1")
     if mistakes:
         lines = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigError(f"{directory / FILE} has {len(mistakes)} mistake(s):{lines}")

@@ -7,8 +7,8 @@ import datetime
 import sqlalchemy as sa
 
 from parties.config import Config
-from parties.files import private_directory
-from vfl.errors import ConfigError
+from parties.files import private_directory, writing
+from vfl.errors import ConfigError, StateError
 
 tables = sa.MetaData()
 
@@ -75,13 +75,17 @@ def connect(config: Config) -> sa.Engine:
     url: str | sa.URL = config.store.database or ""
     if not url:
         file = private_directory(config.path(config.store.directory)) / "party.sqlite"
-        file.touch(mode=0o600)
+        with writing(file.parent):
+            file.touch(mode=0o600)
         url = sa.URL.create("sqlite", database=str(file))
     try:
         engine = sa.create_engine(url)
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "handle_error", _explain)
         tables.create_all(engine)
+        if engine.dialect.name != "sqlite":  # until here the URL itself may be wrong
+            sa.event.listen(engine, "handle_error", _explain)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise ConfigError(
             f"store.database cannot be opened ({type(error).__name__}); correct its URL or leave it out"
@@ -92,6 +96,17 @@ def connect(config: Config) -> sa.Engine:
 def now() -> str:
     """Return the time in UTC, as text that sorts."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _explain(context: sa.engine.ExceptionContext) -> None:
+    """Turn a database that cannot be reached or written into an error that says what to do."""
+    if isinstance(context.sqlalchemy_exception, (sa.exc.OperationalError, sa.exc.InternalError)):
+        of_sqlite = context.dialect.name == "sqlite"
+        reason = str(context.original_exception) if of_sqlite else type(context.original_exception).__name__
+        raise StateError(
+            f"the database of this party cannot be used ({reason}); see that it runs, that its disk has room "
+            "and that this party's user may write there, then try again"
+        ) from None
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:

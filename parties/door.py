@@ -7,23 +7,28 @@ who (certificate) -> may they ask anything -> size -> decode -> may they ask thi
 from __future__ import annotations
 
 import logging
-import traceback
+import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import cast
 
-from parties import policy
+import msgspec
+
+from parties import greeting, policy
 from parties.config import Config
 from parties.heads import countersign
 from parties.jobs import Jobs
 from parties.ledger import Ledger
+from parties.logs import event, where
 from parties.rows import Source
 from parties.workers import worker_for
 from vfl.errors import LocalError, VflError
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope, decode_request, encode
+from vfl.wire.handshake import Hello, encode_handshake, is_handshake
 from vfl.wire.session import refusal
 
-log = logging.getLogger("parties")
+Observer = Callable[[str, str, str, float, int, int], None]
+"""Called after each message with peer, kind, outcome, seconds, and the bytes of both frames."""
 
 
 class InternalError(VflError):
@@ -39,13 +44,17 @@ class Door:
         config: the party's configuration.
         jobs: the jobs that are going on.
         ledger: takes an entry for every message.
+        observe: counts every message; nobody does by default.
     """
 
-    def __init__(self, config: Config, jobs: Jobs, ledger: Ledger) -> None:
+    def __init__(
+        self, config: Config, jobs: Jobs, ledger: Ledger, observe: Observer = lambda *_: None
+    ) -> None:
         self._config = config
         self._jobs = jobs
         self._ledger = ledger
         self._source = Source(config)
+        self._observe = observe
 
     def receive(self, fingerprint: str, read: Callable[[], bytes]) -> tuple[int, bytes]:
         """Return the HTTP status and the frame that answer a request.
@@ -54,27 +63,47 @@ class Door:
             fingerprint: of the client's certificate.
             read: reads the body, bounded; raises VflError.
         """
-        peer, frame, envelope = "-", b"", None
+        began = time.perf_counter()
+        peer, frame, kind, envelope, error = "-", b"", "-", None, None
         try:
             peer = policy.peer_with(self._config, fingerprint)
             policy.check_any(self._config.peers[peer])
             frame = read()
-            envelope = decode_request(frame)
-            answer = encode(self._answer(peer, envelope))
+            if is_handshake(frame):
+                answer, kind = greeting.answer(self._config, self._source, peer, frame), Hello.__name__
+            else:
+                envelope = decode_request(frame)
+                kind = type(envelope.body).__name__
+                answer = encode(self._answer(peer, envelope))
             status, outcome = 200, "ok"
         except Exception as caught:
-            error = caught if isinstance(caught, VflError) else InternalError(_where(caught))
-            _record(peer, error)
-            answer = encode(refusal(error, envelope))
+            at = where(type(caught), caught.__traceback__)
+            error = caught if isinstance(caught, VflError) else InternalError(at)
+            told = refusal(error, envelope)
+            # What was not understood, or not read, may be of another version: refused in words for every one.
+            answer = encode(told) if envelope else encode_handshake(told.body)
             status, outcome = error.http_status, error.code
         self._ledger.append("in", peer, frame, answer, outcome)
+        took = time.perf_counter() - began
+        job = envelope.job if envelope else None
+        event(
+            _level(error),
+            "message",
+            str(error or ""),
+            job=job,
+            peer=peer,
+            kind=kind,
+            outcome=outcome,
+            ms=1e3 * took,
+        )
+        self._observe(peer, kind, outcome, took, len(frame), len(answer))
         return status, answer
 
     def _answer(self, peer: str, envelope: Envelope[m.Request]) -> Envelope[m.Reply]:
         if isinstance(envelope.body, m.CloseLedger):
             self._jobs.check_closed(peer, envelope.job)
             signed = countersign(self._config, self._ledger, peer, envelope.job, envelope.body)
-            return Envelope(envelope.job, envelope.sequence, signed)
+            return cast(Envelope[m.Reply], msgspec.structs.replace(envelope, body=signed))
         return self._jobs.answer(
             peer,
             self._config.peers[peer],
@@ -83,14 +112,7 @@ class Door:
         )
 
 
-def _record(peer: str, error: VflError) -> None:
-    level = logging.ERROR if isinstance(error, (LocalError, InternalError)) else logging.WARNING
-    log.log(level, "%s: %s: %s", peer, error.code, error)
-
-
-def _where(error: Exception) -> str:
-    """Return the kind of an error and the lines it came through, without its text: that may hold data."""
-    steps = [
-        f"{Path(step.filename).name}:{step.lineno}" for step in traceback.extract_tb(error.__traceback__)
-    ]
-    return f"{type(error).__name__} at {' > '.join(steps)}"
+def _level(error: VflError | None) -> int:
+    if error is None:
+        return logging.INFO
+    return logging.ERROR if isinstance(error, (LocalError, InternalError)) else logging.WARNING

@@ -18,7 +18,7 @@ from parties.ledger import Ledger, Signed, heading, outcome_of
 from vfl.errors import BadSignature, LedgersDiffer, NotAllowed, VflError
 from vfl.wire import messages as m
 from vfl.wire.channel import Channel
-from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
+from vfl.wire.codec import decode_reply, decode_request, encode
 from vfl.wire.states import TRANSITIONS, State
 
 log = logging.getLogger("parties")
@@ -66,14 +66,14 @@ def read(signed: Signed) -> Head:
     return _head(asked.job, asked.body, given.body)
 
 
-class LedgerChannel:
-    """A channel that records every exchange of another one, and has each job that ends signed by the peer.
+class SigningChannel:
+    """A channel that has each job that ends on another one signed by the peer.
 
     A peer that does not sign, or whose identity is not configured, is told of in the log; the job is done.
 
     Args:
-        channel: carries the frames.
-        ledger: takes the entries.
+        channel: carries the frames, and records them in the ledger.
+        ledger: what is signed.
         config: of the label party.
     """
 
@@ -83,7 +83,7 @@ class LedgerChannel:
         self._config = config
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
-        reply = self._recorded(peer, frame)
+        reply = self._channel.exchange(peer, frame)
         if heading(frame).kind in CLOSINGS and outcome_of(reply) == "ok":
             try:
                 self._sign(peer, frame)
@@ -93,26 +93,19 @@ class LedgerChannel:
                 )
         return reply
 
-    def _recorded(self, peer: str, frame: bytes) -> bytes:
-        try:
-            reply = self._channel.exchange(peer, frame)
-        except VflError as error:
-            self._ledger.append("out", peer, frame, None, error.code)
-            raise
-        self._ledger.append("out", peer, frame, reply, outcome_of(reply))
-        return reply
-
     def _sign(self, peer: str, closing: bytes) -> None:
         theirs = _identity_of(self._config, peer)
         own = identity.load(self._config)
-        job, sequence = heading(closing).job, heading(closing).sequence + 1
+        ended = decode_request(closing)
+        job = ended.job
         exchanges, digest = self._ledger.exchanges(peer, job)
         _, head = self._ledger.head()
         public = bytes.fromhex(own.public)
         draft = m.CloseLedger(exchanges, digest, head, public, bytes(64))
         content = _label_content(_head(job, draft, m.LedgerClosed(bytes(32), theirs, bytes(64))))
         request = msgspec.structs.replace(draft, signature=own.sign("ledger head", content))
-        answer = decode_reply(self._recorded(peer, encode(Envelope[m.Request](job, sequence, request)))).body
+        frame = encode(msgspec.structs.replace(ended, sequence=ended.sequence + 1, body=request))
+        answer = decode_reply(self._channel.exchange(peer, frame)).body
         if isinstance(answer, m.Refusal):
             raise LedgersDiffer(f"it refused with {answer.code}: {answer.text}")
         if not isinstance(answer, m.LedgerClosed) or answer.identity != theirs:

@@ -5,28 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from parties import connectors, database, rows
 from parties.archive import AlignmentRecord, Archive, ModelRecord
+from parties.checkpoints import Checkpoints, Training, digest
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
-from parties.heads import LedgerChannel
+from parties.files import remove_abandoned
+from parties.greeting import GreetingChannel
+from parties.heads import SigningChannel
 from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
-from parties.ledger import Ledger
+from parties.ledger import Ledger, LedgerChannel
 from parties.names import chosen
 from parties.progress import Progress, silent
+from parties.retry import PatientChannel, until_done
 from parties.rows import Rows
 from parties.transport import HttpsChannel
-from vfl.errors import ConfigError, ParameterError
+from vfl.errors import ConfigError, NotAligned, ParameterError, StateError
 from vfl.params import TreeParams
 from vfl.psi import label_party as psi
 from vfl.psi.alignment import Alignment, Mode
 from vfl.scoring import label_party as scoring
 from vfl.trace import Span
 from vfl.trees import label_party as trees
+from vfl.trees.checkpoint import Checkpoint
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.stopping import EarlyStopping
 from vfl.wire.session import LabelSession
@@ -48,9 +54,12 @@ class LabelParty:
         if not config.peers:
             raise ConfigError("no peer is configured; add one with `vfl party add-peer`")
         self._config = config
-        self._archive = Archive(config)
+        self._archive, self._checkpoints = Archive(config), Checkpoints(config)
+        remove_abandoned(config.path(config.store.directory))
         self._https = HttpsChannel(config)
-        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)), config)
+        ledger = Ledger(database.connect(config))
+        patient = PatientChannel(LedgerChannel(self._https, ledger))
+        self._channel = GreetingChannel(SigningChannel(patient, ledger, config))
 
     def __enter__(self) -> LabelParty:
         return self
@@ -111,22 +120,65 @@ class LabelParty:
             raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
         name = chosen("model", name)
         self._archive.check_new_model(name)
-        params = params or self._config.model
-        record, alignments = self._aligned(alignment)
+        asked = Training(
+            model=name,
+            alignment=self._aligned(alignment)[0].alignment,
+            params=params or self._config.model,
+            validation_fraction=validation_fraction,
+        )
+        with self._checkpoints.locked(name):
+            self._checkpoints.check_new(name)
+            return self._train(asked, on_progress)
+
+    def resume(self, model: str, *, on_progress: Progress = silent) -> ModelRecord:
+        """Go on with a training that was broken off, to the model that it would have made.
+
+        Raises:
+            StateError: no such training, or another process is at it.
+            NotAligned: the data has changed since it began.
+            PeerError, KeyFileError: as :meth:`train`.
+        """
+        model = chosen("model", model)
+        if self._archive.has_model(model):  # it was broken off after all was done
+            self._checkpoints.remove(model)
+            return self._archive.load_record(model)
+        with self._checkpoints.locked(model):
+            return self._train(self._checkpoints.load(model), on_progress)
+
+    def _train(self, training: Training, on_progress: Progress) -> ModelRecord:
+        """Train from where a training stands; what is kept of it goes once the model is saved."""
+        name, params = training.model, training.params
+        record, alignments = self._aligned(training.alignment)
         table = fitting(record, alignments, rows.load(self._config))
-        watch = rows.drawn(table.identifiers, validation_fraction, params.random_state)
+        watch = rows.drawn(table.identifiers, training.validation_fraction, params.random_state)
+        data = digest(table, watch)
+        if training.data not in (b"", data):
+            raise NotAligned(f"the data has changed since the training of {name} began; train anew")
         key = private_key(self._config)  # made when first needed, which is no part of training
-        started = time.monotonic()
-        result = trees.train(
-            self._sessions(alignments),
-            alignments,
-            table,
-            params,
-            key,
-            model_id=name,
-            watch=watch,
-            profile=self._config.crypto.profile,
-            on_progress=on_progress,
+        started = time.monotonic() - training.seconds
+        kept = msgspec.structs.replace(training, data=data)
+        self._checkpoints.save(kept)
+
+        def keep(checkpoint: Checkpoint) -> None:
+            nonlocal kept
+            seconds = time.monotonic() - started
+            kept = msgspec.structs.replace(kept, checkpoint=checkpoint, seconds=seconds)
+            self._checkpoints.save(kept)
+
+        result = until_done(
+            lambda: trees.train(
+                self._sessions(alignments),
+                alignments,
+                table,
+                params,
+                key,
+                model_id=name,
+                watch=watch,
+                profile=self._config.crypto.profile,
+                on_progress=on_progress,
+                resume=kept.checkpoint,
+                keep=keep,
+            )
         )
         seconds = time.monotonic() - started
         alone = trees.train({}, {}, table, params, key, model_id=name, watch=watch)
@@ -135,7 +187,7 @@ class LabelParty:
             alignment=record.alignment,
             rows=int((~watch).sum()),
             validation_rows=int(watch.sum()),
-            validation_fraction=validation_fraction,
+            validation_fraction=training.validation_fraction,
             trees=len(result.share.trees),
             metric=EarlyStopping(params, table.labels[:0], None).name,
             history=result.history,
@@ -144,7 +196,15 @@ class LabelParty:
             created=database.now(),
         )
         self._archive.save_model(made, result.share, alone.share)
+        self._checkpoints.remove(name)
         return made
+
+    def trees_kept(self, model: str) -> int:
+        """Return how many trees are kept of a training that was broken off; 0 where none was."""
+        try:
+            return self._checkpoints.load(model).trees
+        except StateError:
+            return 0
 
     def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
         """Score another population, which is first aligned with the model's peers if it never was.
@@ -188,13 +248,15 @@ class LabelParty:
     ) -> npt.NDArray[np.float32]:
         """Return the scores of customers that are aligned already; raises as :meth:`score`."""
         _, share = self._archive.load_model(model)
-        return scoring.score(
-            self._sessions(share.owners),
-            customers.alignments,
-            share,
-            customers.rows.label_table,
-            model_id=model,
-            on_progress=on_progress,
+        return until_done(
+            lambda: scoring.score(
+                self._sessions(share.owners),
+                customers.alignments,
+                share,
+                customers.rows.label_table,
+                model_id=model,
+                on_progress=on_progress,
+            )
         )
 
     def labelled_scores(
@@ -230,8 +292,11 @@ class LabelParty:
         else:
             table = loaded.label_table
             alignments = self._population(config, loaded, share.owners, on_progress).alignments
-        sessions = self._sessions(share.owners)
-        directions = scoring.ask_all(sessions, alignments, share, model_id=model, on_progress=on_progress)
+        directions = until_done(
+            lambda: scoring.ask_all(
+                self._sessions(share.owners), alignments, share, model_id=model, on_progress=on_progress
+            )
+        )
         return score_views(
             table,
             share,
@@ -268,7 +333,9 @@ class LabelParty:
     def _align(
         self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
     ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        made = psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
+        made = until_done(
+            lambda: psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
+        )
         record = AlignmentRecord(
             alignment=name,
             mode=mode,

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from parties import database
+from vfl.errors import VflError
+from vfl.wire.channel import Channel
 from vfl.wire.messages import CloseLedger, Identifier
 
 START = bytes(32)
@@ -31,7 +34,8 @@ class Entry(NamedTuple):
     """One exchange: a request and what came back. Numbered from 1 without gaps.
 
     direction: ``in`` for a request that a peer sent, ``out`` for one sent to it.
-    contract, job, sequence, kind: of the request; ``-``, ``-``, 0, ``-`` where it cannot be read.
+    contract, job, sequence, kind: of the request, the contract by its digest in hexadecimal; ``-``, ``-``, 0
+        and ``-`` where it cannot be read.
     reply_digest: SHA-256 of the reply's frame, empty where none came.
     outcome: ``ok``, or the code of the error.
     """
@@ -178,6 +182,28 @@ class Ledger:
         return len(last), whole.digest()
 
 
+class LedgerChannel:
+    """A channel that records every exchange of another one.
+
+    Args:
+        channel: carries the frames.
+        ledger: takes the entries.
+    """
+
+    def __init__(self, channel: Channel, ledger: Ledger) -> None:
+        self._channel = channel
+        self._ledger = ledger
+
+    def exchange(self, peer: str, frame: bytes) -> bytes:
+        try:
+            reply = self._channel.exchange(peer, frame)
+        except VflError as error:
+            self._ledger.append("out", peer, frame, None, error.code)
+            raise
+        self._ledger.append("out", peer, frame, reply, outcome_of(reply))
+        return reply
+
+
 def digest(frame: bytes) -> bytes:
     """Return the SHA-256 of a frame."""
     return hashlib.sha256(frame).digest()
@@ -204,8 +230,9 @@ class _Kind(msgspec.Struct):
 
 class _Envelope(msgspec.Struct, array_like=True):
     job: Identifier
-    sequence: int
+    sequence: Annotated[int, Meta(ge=0, lt=2**53)]
     body: _Kind
+    contract: Annotated[bytes, Meta(max_length=32)] = b""
 
 
 _decoder = msgspec.msgpack.Decoder(_Envelope)
@@ -214,7 +241,9 @@ _decoder = msgspec.msgpack.Decoder(_Envelope)
 def heading(frame: bytes) -> Heading:
     """Return the heading of a frame, ``-`` and 0 where it cannot be read; nothing else is decoded."""
     found = _decode(frame)
-    return Heading("-", found.job, found.sequence, found.body.kind) if found else Heading("-", "-", 0, "-")
+    if found is None:
+        return Heading("-", "-", 0, "-")
+    return Heading(found.contract.hex() or "-", found.job, found.sequence, found.body.kind)
 
 
 def outcome_of(reply: bytes) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parties.config import Config
-from parties.files import private_directory, write_private
+from parties.files import append_line, private_directory, read_lines, write_private
 from parties.rows import Source
 from vfl.errors import StateError
 from vfl.model import FeatureShare, feature_share, to_json
@@ -28,6 +28,7 @@ class PeerStore:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments" / peer
         self._shares = root / "shares" / peer
+        self._drafts = root / "drafts" / peer
         self._scratch = root / "scratch"
         self._source = source
         self.memory_limit = config.server.memory_limit_mb * 2**20
@@ -35,9 +36,24 @@ class PeerStore:
     def has_alignment(self, alignment_id: str) -> bool:
         return self._alignment(alignment_id).exists()
 
+    def is_used(self, alignment_id: str) -> bool:
+        """Whether a job was ever opened on an alignment: the peer has it too, and its name is taken."""
+        return self._alignment(alignment_id).with_suffix(".used").exists()
+
+    def use_alignment(self, alignment_id: str) -> None:
+        """Take the name of an alignment for good."""
+        if not self.is_used(alignment_id):
+            write_private(self._alignment(alignment_id).with_suffix(".used"), b"")
+
     def save_alignment(self, alignment: Alignment) -> None:
-        """Raises StateError where there is one of that name."""
-        write_new(self._alignment(alignment.id), alignment.to_bytes(), f"alignment {alignment.id}")
+        """Keep an alignment, in place of one that was never used: the peer was broken off before it had it.
+
+        Raises:
+            StateError: one of that name is in use.
+        """
+        if self.is_used(alignment.id):
+            raise StateError(f"alignment {alignment.id} exists already; choose another name")
+        write_private(self._alignment(alignment.id), alignment.to_bytes())
 
     def load_alignment(self, alignment_id: str) -> Alignment:
         """Raises StateError where there is none of that name."""
@@ -53,14 +69,31 @@ class PeerStore:
         return self._share(model_id).exists()
 
     def save_share(self, model_id: str, share: FeatureShare) -> None:
-        """Raises StateError where there is one of that name."""
-        write_new(self._share(model_id), to_json(share), f"the share of model {model_id}")
+        """Raises StateError where there is another one of that name."""
+        content = to_json(share)
+        if not (self.has_share(model_id) and self._share(model_id).read_bytes() == content):
+            write_new(self._share(model_id), content, f"the share of model {model_id}")
 
     def load_share(self, model_id: str) -> FeatureShare:
         """Raises StateError where there is none of that name."""
         return feature_share(
             read_stored(self._share(model_id), f"the share of model {model_id}", "train again")
         )
+
+    def start_draft(self, model_id: str, head: bytes) -> None:
+        """Raises StateError where it cannot be written."""
+        write_private(self._draft(model_id), head + b"\n")
+
+    def append_draft(self, model_id: str, entry: bytes) -> None:
+        """Raises StateError where it cannot be written."""
+        append_line(self._draft(model_id), entry)
+
+    def load_draft(self, model_id: str) -> list[bytes]:
+        """Raises StateError where there is none of that name."""
+        try:
+            return read_lines(self._draft(model_id))
+        except FileNotFoundError:
+            raise StateError(f"nothing is kept here of a training of model {model_id}; train anew") from None
 
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
         """Return an array ``uint64[rows, limbs]`` in a file that only this process can reach.
@@ -85,6 +118,9 @@ class PeerStore:
 
     def _alignment(self, alignment_id: str) -> Path:
         return self._alignments / f"{alignment_id}.alignment"
+
+    def _draft(self, model_id: str) -> Path:
+        return self._drafts / f"{model_id}.draft"
 
     def _share(self, model_id: str) -> Path:
         return self._shares / f"{model_id}.json"

@@ -17,6 +17,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from parties import tls
 from parties.config import Config
+from parties.logs import event
 from parties.transport import IDLE_SECONDS
 from vfl.errors import ConfigError
 from vfl.wire.messages import MAX_FRAME_BYTES
@@ -31,8 +32,6 @@ SIGNAL_SECONDS = 0.2
 
 MAX_HEADER_BYTES = 16 * 2**10
 WAITING_CONNECTIONS = 64
-
-log = logging.getLogger("parties")
 
 
 class _Adapter(BuiltinSSLAdapter):
@@ -109,7 +108,8 @@ class Server(wsgi.Server):
         elif self._handshakes.acquire(blocking=False):
             threading.Thread(target=self._shake_hands, args=(conn,), daemon=True).start()
         else:
-            log.warning("%s: let go, %d handshakes are going on", conn.remote_addr, MAX_HANDSHAKES)
+            text = f"{conn.remote_addr}: let go, {MAX_HANDSHAKES} handshakes are going on"
+            event(logging.WARNING, "connection", text)
             conn.close()
 
     def _shake_hands(self, conn: Any) -> None:
@@ -120,14 +120,15 @@ class Server(wsgi.Server):
             conn.ssl_env = self.ssl_adapter.get_environ(conn.socket)
             self.process_conn(conn)
         except OSError as error:
-            log.warning("%s: no TLS handshake (%s)", conn.remote_addr, type(error).__name__)
+            text = f"{conn.remote_addr}: no TLS handshake ({type(error).__name__})"
+            event(logging.WARNING, "connection", text)
             conn.close()
         finally:
             self._handshakes.release()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log what cheroot has to say, without the traceback: it may quote what a client sent."""
-        log.log(level, "%s", msg.split("\n", 1)[0][:200])
+        event(level, "server", msg.split("\n", 1)[0][:200])
 
 
 class PartyServer(Server):
@@ -162,6 +163,27 @@ class ApiServer(Server):
         )
 
 
+class OperationsServer(Server):
+    """Tells metrics and health on a loopback address, at the address of ``[metrics]``."""
+
+    def __init__(self, config: Config, app: Any) -> None:
+        address = (config.metrics.host, config.metrics.port or 0)
+        super().__init__(app, address, None, threads=2, connections=8, max_body_bytes=0)
+        self.expiration_interval = (
+            SIGNAL_SECONDS  # how long the accepting thread sleeps before it sees a stop
+        )
+
+    def __enter__(self) -> OperationsServer:
+        _prepare(self, "metrics")
+        self._thread = threading.Thread(target=self.serve, name="metrics")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._thread.join()
+
+
 def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish the messages at work and return.
 
@@ -174,11 +196,7 @@ def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: asked.append(received))
-    try:
-        server.prepare()
-    except OSError as error:
-        where = "{}:{}".format(*server.bind_addr[:2])
-        raise ConfigError(f"cannot listen on {where}: {error.strerror}; correct party.toml") from None
+    _prepare(server, "server" if isinstance(server, PartyServer) else "api")
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
     scheme = "https" if server.ssl_adapter else "http"
@@ -186,5 +204,15 @@ def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None
     # Asleep and not waiting for a lock: another thread may take the signal, which would not end such a wait.
     while not asked:
         time.sleep(SIGNAL_SECONDS)
+    event(logging.INFO, "stopping", "asked to stop; what is at work is finished first")
     server.stop()
     thread.join()
+    event(logging.INFO, "stopped")
+
+
+def _prepare(server: Server, section: str) -> None:
+    try:
+        server.prepare()
+    except OSError as error:
+        at = "{}:{}".format(*server.bind_addr[:2])
+        raise ConfigError(f"cannot listen on {at}: {error.strerror}; correct [{section}]") from None

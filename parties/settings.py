@@ -143,6 +143,23 @@ class Api(Struct, frozen=True, kw_only=True):
     max_body_mb: Annotated[int, Meta(ge=1, le=256, description="megabytes, 1 to 256")] = 8
 
 
+class Log(Struct, frozen=True, kw_only=True):
+    """Logs go to standard error: a line an event, as text or as one JSON object."""
+
+    format: Annotated[Literal["text", "json"], Meta(description='"text" or "json"')] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description='"debug", "info", "warning" or "error"'),
+    ] = "info"
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """Where metrics and health are told in plain HTTP, on this machine alone; nowhere without a port."""
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="a port, 1 to 65535")] | None = None
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
 

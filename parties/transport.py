@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import threading
 import time
 from types import TracebackType
@@ -11,9 +13,11 @@ import httpcore
 
 from parties import tls
 from parties.config import Config
+from parties.ledger import heading
+from parties.logs import event
 from parties.settings import Peer
 from parties.timeline import HEADER, peer_spans
-from vfl.errors import ConfigError, PeerUnreachable, TooLarge
+from vfl.errors import ConfigError, PeerUnreachable, TooLarge, VflError
 from vfl.trace import Span, is_recording, span
 from vfl.wire.messages import MAX_FRAME_BYTES
 
@@ -23,11 +27,25 @@ HEADERS = [(b"Content-Type", b"application/octet-stream"), (b"Accept-Encoding", 
 
 CONNECT_SECONDS = 10.0
 
+KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 6))
+        if hasattr(socket, option)
+    ),
+]
+"""A peer may work for minutes on a message; a machine that is silent for 45 s is given up."""
+
 IDLE_SECONDS = 60.0
 """A connection idle for longer is not used again; the server keeps its end open for longer than this."""
 
 MAX_CONNECTIONS = 100
 """Connections to one peer at most: one for each message that is under way."""
+
+
+class Untrusted(PeerUnreachable):
+    """A certificate is not accepted, here or there: trying again would not help."""
 
 
 class Traffic(NamedTuple):
@@ -71,6 +89,16 @@ class HttpsChannel:
             PeerUnreachable: no connection, no answer in time, a wrong certificate, or no frame came back.
             TooLarge: the answer exceeds ``MAX_FRAME_BYTES``.
         """
+        sent = time.perf_counter_ns()
+        try:
+            answer = self._exchange(peer, frame)
+        except VflError as error:
+            _log(peer, frame, error.code, sent, str(error))
+            raise
+        _log(peer, frame, "ok", sent)
+        return answer
+
+    def _exchange(self, peer: str, frame: bytes) -> bytes:
         pool, url, extensions = self._to(peer)
         sent = time.perf_counter_ns()
         try:
@@ -85,7 +113,7 @@ class HttpsChannel:
         except httpcore.TimeoutException:
             raise PeerUnreachable(f"{peer} did not answer in time; look at its log, then try again") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise PeerUnreachable(_unreachable(peer, url, error)) from None
+            raise _unreachable(peer, url, error) from None
         with self._lock:
             before = self._traffic.get(peer, Traffic())
             self._traffic[peer] = Traffic(before.sent + len(frame), before.received + len(answer))
@@ -135,10 +163,18 @@ class HttpsChannel:
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
             retries=2,
+            socket_options=KEEPALIVE,
         )
         answer = float(self._answer_seconds or peer.answer_seconds)
         seconds = {"connect": min(answer, CONNECT_SECONDS), "read": answer, "write": answer, "pool": answer}
         return _Connections(pool, httpcore.URL(url + PATH), {"timeout": seconds})
+
+
+def _log(peer: str, frame: bytes, outcome: str, sent: int, text: str = "") -> None:
+    took = (time.perf_counter_ns() - sent) / 1e6
+    of = heading(frame)
+    level = logging.INFO if outcome == "ok" else logging.WARNING
+    event(level, "exchange", text, job=of.job, peer=peer, kind=of.kind, outcome=outcome, ms=took)
 
 
 def _base(url: httpcore.URL) -> str:
@@ -164,15 +200,23 @@ def _read(peer: str, response: httpcore.Response) -> bytes:
     return bytes(body)
 
 
-def _unreachable(peer: str, url: httpcore.URL, error: Exception) -> str:
-    """Return what went wrong on the way, with the most likely remedy."""
+def _unreachable(peer: str, url: httpcore.URL, error: Exception) -> PeerUnreachable:
+    """Return an error that says what went wrong on the way, with the most likely remedy."""
     reason = str(error)
     if "not the configured one" in reason:
-        return f"{peer} showed another certificate than the configured one; compare fingerprints with them"
+        return Untrusted(
+            f"{peer} showed another certificate than the configured one; compare fingerprints with them"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return f"{peer} showed a certificate of an unknown authority, or an expired one; check [tls] ca"
+        return Untrusted(
+            f"{peer} showed a certificate of an unknown authority, or an expired one; check [tls] ca"
+        )
     if "alert" in reason.lower():
-        return f"{peer} did not accept this party's certificate; check [tls] here and the authority there"
+        return Untrusted(
+            f"{peer} did not accept this party's certificate; check [tls] here and the authority there"
+        )
     if isinstance(error, httpcore.ConnectError):
-        return f"no connection to {peer} at {_base(url)}; is its server running, and the address right?"
-    return f"the connection to {peer} broke; look at its log, then try again"
+        return PeerUnreachable(
+            f"no connection to {peer} at {_base(url)}; is its server running, and the address right?"
+        )
+    return PeerUnreachable(f"the connection to {peer} broke; look at its log, then try again")

@@ -27,7 +27,7 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
     grant = config.peers[peer]
     store = PeerStore(config, peer, source)
     if isinstance(opening, m.OpenAlignment):
-        if store.has_alignment(opening.alignment):
+        if store.is_used(opening.alignment):
             raise NotAllowed(f"alignment {opening.alignment} exists already; choose another name")
         return AlignmentWorker(
             source.rows().identifiers,
@@ -38,8 +38,10 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
         ).handle
     if isinstance(opening, (m.OpenTraining, m.OpenScoring)) and not store.has_alignment(opening.alignment):
         raise NotAligned(f"this party has made no alignment {opening.alignment} with you; align first")
+    if isinstance(opening, (m.OpenTraining, m.OpenScoring)):
+        store.use_alignment(opening.alignment)
     if isinstance(opening, m.OpenTraining):
-        if store.has_share(opening.model):
+        if store.has_share(opening.model) and not opening.grown:
             raise NotAllowed(f"model {opening.model} exists already; choose another name")
         return TrainingWorker(store, show_columns=grant.show_columns).handle
     if isinstance(opening, (m.OpenScoring, m.AskShare)) and not store.has_share(opening.model):

@@ -48,6 +48,7 @@ class MemoryParty:
         self.name = name
         self.frame = frame
         self.shares: dict[str, FeatureShare] = {}
+        self.drafts: dict[str, list[bytes]] = {}
         self.binnings: dict[str, Binning] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
@@ -71,6 +72,17 @@ class MemoryParty:
         if model_id not in self.shares:
             raise StateError("there is no such model")
         return self.shares[model_id]
+
+    def start_draft(self, model_id: str, head: bytes) -> None:
+        self.drafts[model_id] = [head]
+
+    def append_draft(self, model_id: str, entry: bytes) -> None:
+        self.drafts[model_id].append(entry)
+
+    def load_draft(self, model_id: str) -> list[bytes]:
+        if model_id not in self.drafts:
+            raise StateError("there is no such model")
+        return self.drafts[model_id]
 
     def save_binning(self, binning_id: str, binning: Binning) -> None:
         self.binnings[binning_id] = binning

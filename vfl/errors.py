@@ -71,6 +71,12 @@ class MalformedMessage(PeerError):
     code = "malformed"
 
 
+class VersionMismatch(MalformedMessage):
+    """The two parties speak no common version of the protocol."""
+
+    code = "version"
+
+
 class TooLarge(PeerError):
     """A message or one of its fields is larger than the stated limit."""
 
@@ -89,6 +95,13 @@ class Replayed(PeerError):
     """A message whose sequence number was already used in this job."""
 
     code = "replayed"
+    http_status = 409
+
+
+class Interrupted(PeerError):
+    """A job that this party let go of: it restarted, or the job gave way. A new job may go on."""
+
+    code = "interrupted"
     http_status = 409
 
 

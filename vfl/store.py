@@ -39,6 +39,22 @@ class FeatureStore(Protocol):
         """Raises StateError where there is none of that name."""
         ...
 
+    def start_draft(self, model_id: str, head: bytes) -> None:
+        """Begin the record of a model that is being trained, in place of an older one of that name."""
+        ...
+
+    def append_draft(self, model_id: str, entry: bytes) -> None:
+        """Add an entry without a line feed to the record; it outlives a crash once this has returned."""
+        ...
+
+    def load_draft(self, model_id: str) -> list[bytes]:
+        """The head and the entries of a record; one whose writing was broken off is not among them.
+
+        Raises:
+            StateError: there is none of that name.
+        """
+        ...
+
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
         """A new array ``[rows, limbs]`` on disk, which is gone when it is let go; raises StateError."""
         ...

@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from parties import config as configuration
+from parties import expiry, logs
+from parties.config import Config
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -22,6 +26,18 @@ def party_directory(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add ``--json``."""
     return click.option("as_json", "--json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def load_to_work(directory: Path) -> Config:
+    """Return the configuration of a party that is about to ask its peers, with logs and warnings set up.
+
+    Raises:
+        ConfigError: from the configuration.
+    """
+    config = configuration.load(directory)
+    logs.configure(config.log, quiet=True)
+    expiry.warn(config)
+    return config
 
 
 def show(result: Any, as_json: bool, text: str | None = None) -> None:

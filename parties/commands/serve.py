@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import click
+from prometheus_client import CollectorRegistry
 
 from parties import config as configuration
+from parties import logs
 from parties.app import create_app
 from parties.commands.output import example, party_directory
 from parties.config import Config
-from parties.serve import ApiServer, PartyServer, Server, serve_until_stopped
+from parties.expiry import Watch
+from parties.metrics import PartyMetrics, operations
+from parties.serve import ApiServer, OperationsServer, PartyServer, Server, serve_until_stopped
 from parties.serving.service import Service
 from parties.web.api import create_api
 
@@ -31,16 +35,29 @@ def serve(directory: Path) -> None:
     A feature party answers messages of label parties, a label party requests to its scoring API.
     """
     config = configuration.load(directory)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.configure(config.log)
     sys.setswitchinterval(SWITCH_SECONDS)
-    with _server(config) as server:
-        serve_until_stopped(server, lambda url: click.echo(f"{config.party.name} listens on {url}"))
+    with _server(config) as (server, registry), Watch(config), _operations(config, registry):
+        serve_until_stopped(server, lambda url: _tell(config, url))
+
+
+def _tell(config: Config, url: str) -> None:
+    click.echo(f"{config.party.name} listens on {url}")
+    logs.event(logging.INFO, "serving", f"{config.party.name} listens on {url}")
 
 
 @contextmanager
-def _server(config: Config) -> Iterator[Server]:
+def _server(config: Config) -> Iterator[tuple[Server, CollectorRegistry]]:
     if config.party.role == "feature":
-        yield PartyServer(config, create_app(config))
+        metrics = PartyMetrics()
+        yield PartyServer(config, create_app(config, metrics)), metrics.registry
         return
     with Service(config) as service:
-        yield ApiServer(config, create_api(config, service))
+        api = create_api(config, service)
+        yield ApiServer(config, api), api.extensions["vfl"].registry
+
+
+def _operations(config: Config, registry: CollectorRegistry) -> AbstractContextManager[object]:
+    if config.metrics.port is None:
+        return nullcontext()
+    return OperationsServer(config, operations(registry))

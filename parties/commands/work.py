@@ -12,16 +12,16 @@ import click
 import msgspec
 import pandas as pd
 
-from parties import config as configuration
-from parties.commands.output import example, json_option, party_directory, show
+from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.config import Config
 from parties.customers import Scores
 from parties.files import write_private
 from parties.label import LabelParty
+from parties.names import chosen
 from parties.progress import ProgressLine
 from parties.reading import read_params
 from parties.timeline import chrome_trace
-from vfl.errors import ConfigError, ParameterError
+from vfl.errors import ConfigError, ParameterError, PeerError, StateError
 from vfl.params import TreeParams
 from vfl.psi.alignment import Mode
 from vfl.trace import record_process
@@ -39,7 +39,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
     In mode left all rows take part and what a peer does not know is missing; in mode inner only the
     customers that every peer knows take part.
     """
-    with LabelParty(configuration.load(directory)) as party, ProgressLine("aligning") as progress:
+    with LabelParty(load_to_work(directory)) as party, ProgressLine("aligning") as progress:
         record = party.align(name=name, mode=mode, source=data, on_progress=progress)
     known = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
     show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{known}")
@@ -51,6 +51,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @click.option("--model", help="Name of the model; made up by default.")
 @click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of XGBoost's name.")
 @click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
+@click.option("--resume", metavar="MODEL", help="Go on with a training that was broken off, as it was asked.")
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Timeline of all parties to write, for Perfetto."
 )
@@ -62,6 +63,7 @@ def train(
     model: str | None,
     params: tuple[str, ...],
     validation_fraction: float,
+    resume: str | None,
     trace: Path | None,
     as_json: bool,
 ) -> None:
@@ -70,16 +72,29 @@ def train(
     The file of --trace opens in https://ui.perfetto.dev or chrome://tracing; a peer's steps are in it
     where its configuration sets show_timing for us.
     """
-    config = configuration.load(directory)
+    config = load_to_work(directory)
+    if resume and (alignment or model or params or validation_fraction):
+        raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
+    name = resume or chosen("model", model)
     recorded = record_process() if trace else nullcontext()
     with LabelParty(config) as party, ProgressLine("training") as progress, recorded as recording:
-        record = party.train(
-            alignment=alignment,
-            name=model,
-            params=_params(config, params),
-            validation_fraction=validation_fraction,
-            on_progress=progress,
-        )
+        try:
+            record = (
+                party.resume(resume, on_progress=progress)
+                if resume
+                else party.train(
+                    alignment=alignment,
+                    name=name,
+                    params=_params(config, params),
+                    validation_fraction=validation_fraction,
+                    on_progress=progress,
+                )
+            )
+        except (PeerError, StateError):
+            if trees := party.trees_kept(name):
+                remedy = f"vfl train {directory} --resume {name}"
+                click.echo(f"{trees} trees are kept; go on with `{remedy}`", err=True)
+            raise
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
             write_private(trace.resolve(), json.dumps(timeline).encode())
@@ -103,7 +118,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 
     The file that is written has the key columns and the score.
     """
-    config = configuration.load(directory)
+    config = load_to_work(directory)
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out.name}: write a name that ends in .csv or .parquet")
     with LabelParty(config) as party, ProgressLine("scoring") as progress:
@@ -123,7 +138,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 @json_option
 def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
     """Merge all shares of MODEL into one model that XGBoost loads; every peer must allow that."""
-    with LabelParty(configuration.load(directory)) as party:
+    with LabelParty(load_to_work(directory)) as party:
         write_private(file.resolve(), party.export(model))
     show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model} as XGBoost loads it")
 

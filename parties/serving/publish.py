@@ -12,10 +12,10 @@ from parties import database
 from parties.archive import Archive
 from parties.config import Config
 from parties.customers import Population
-from parties.heads import LedgerChannel
+from parties.heads import SigningChannel
 from parties.label import LabelParty
 from parties.labelled import LabelledScores
-from parties.ledger import Ledger
+from parties.ledger import Ledger, LedgerChannel
 from parties.progress import Progress, silent
 from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
 from parties.serving.parity import check
@@ -105,7 +105,8 @@ def _checked(config: Config, draft: Publication, customers: Population, batch: F
     """Return the publication with what its service found; raises as `parties.serving.parity.check`."""
     seconds = config.serving.max_budget_ms / 1e3
     with HttpsChannel(config, answer_seconds=seconds) as https:
-        channel = LedgerChannel(https, Ledger(database.connect(config)), config)
+        ledger = Ledger(database.connect(config))
+        channel = SigningChannel(LedgerChannel(https, ledger), ledger, config)
         served = Served(config, draft, channel)
         try:
             parity = check(served, customers, batch, seconds)

@@ -13,8 +13,9 @@ import msgspec
 
 from parties import database
 from parties.config import Config
-from parties.heads import LedgerChannel
-from parties.ledger import Ledger
+from parties.greeting import GreetingChannel
+from parties.heads import SigningChannel
+from parties.ledger import Ledger, LedgerChannel
 from parties.serving.answers import (
     Answer,
     ModelCard,
@@ -64,7 +65,10 @@ class Service:
         self._config = config
         # Nobody waits for an answer longer than the largest budget.
         self._https = HttpsChannel(config, answer_seconds=config.serving.max_budget_ms / 1e3)
-        self._channel = channel or LedgerChannel(self._https, Ledger(database.connect(config)), config)
+        ledger = Ledger(database.connect(config))
+        self._channel = channel or GreetingChannel(
+            SigningChannel(LedgerChannel(self._https, ledger), ledger, config)
+        )
         self._publications = Publications(config)
         self._served: dict[str, Served] = {}
         self._not_ready: dict[str, tuple[int, float]] = {}  # the number that failed, and when

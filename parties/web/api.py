@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 from parties import database
 from parties.api_keys import ApiKeys
 from parties.config import Config
+from parties.logs import event
+from parties.metrics import Own
 from parties.serving.answers import Answer, ModelCard, Readiness, Scored, Unscored
 from parties.serving.service import Service
 from parties.web import documents, problems
@@ -38,8 +40,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-log = logging.getLogger("parties")
 
 
 class ModelPath(Struct):
@@ -73,7 +73,9 @@ def create_api(config: Config, service: Service) -> OpenAPI:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     metrics = Metrics(service)
+    metrics.registry.register(Own(config))
     service.observe = metrics.observe
+    app.extensions["vfl"] = metrics
     _guard(app, Access(ApiKeys(database.connect(config))), metrics)
     reader = Reader(config.api.max_records)
     _add_scoring(app, config, service, reader)
@@ -108,7 +110,8 @@ def _guard(app: OpenAPI, access: Access, metrics: Metrics) -> None:
         took = 1000 * (time.perf_counter() - g.began)
         method = request.method if request.method in METHODS else "-"
         key = g.key.id if g.key else "-"
-        log.info("%s %s %d %.1f ms key %s", method, route, response.status_code, took, key)
+        text = f"{method} {route} {response.status_code} key {key}"
+        event(logging.INFO, "request", text, outcome=str(response.status_code), ms=took)
         return response
 
     app.register_error_handler(Exception, problems.answer)

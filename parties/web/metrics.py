@@ -45,7 +45,7 @@ class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self, service: Service) -> None:
-        self._registry = registry = CollectorRegistry(auto_describe=False)
+        self.registry = registry = CollectorRegistry(auto_describe=False)
         self._requests = Counter(
             "vfl_requests", "Requests by route and status.", ["route", "status"], registry=registry
         )
@@ -81,4 +81,4 @@ class Metrics:
 
     def expose(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

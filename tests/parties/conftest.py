@@ -15,9 +15,9 @@ from parties import database, directory, identity, tls
 from parties.app import create_app
 from parties.config import Config
 from parties.door import Door
-from parties.heads import LedgerChannel
+from parties.heads import SigningChannel
 from parties.jobs import Jobs
-from parties.ledger import Ledger
+from parties.ledger import Ledger, LedgerChannel
 from parties.local import PeerStore
 from parties.rows import Source
 from parties.serve import PartyServer
@@ -36,13 +36,10 @@ def fingerprint_of(party: Config) -> str:
     return tls.fingerprint_of_file(tls.files_of(party).certificate)
 
 
-@pytest.fixture
-def make_party(tmp_path: Path) -> MakeParty:
-    """Makes a party with 200 customers: a label party knows 0 to 199, a feature party 50 to 249."""
-
+def _maker(root: Path) -> MakeParty:
     def make(name: str, role: str, *, ca: str = "ca", **data: Any) -> Config:
         first, columns = (0, ["age", "default"]) if role == "label" else (50, ["balance", "delays"])
-        source = tmp_path / f"{name}.csv"
+        source = root / f"{name}.csv"
         with source.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["customer_id", *columns])
@@ -54,16 +51,26 @@ def make_party(tmp_path: Path) -> MakeParty:
             **({"label": "default"} if role == "label" else {}),
             **data,
         }
-        return directory.create(
-            tmp_path / name, name=name, role=role, data=settings, port=0, dev_ca=tmp_path / ca
-        )
+        return directory.create(root / name, name=name, role=role, data=settings, port=0, dev_ca=root / ca)
 
     return make
 
 
+@pytest.fixture
+def make_party(tmp_path: Path) -> MakeParty:
+    """Makes a party with 200 customers: a label party knows 0 to 199, a feature party 50 to 249."""
+    return _maker(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def maker() -> Callable[[Path], MakeParty]:
+    """What makes `make_party` for a directory."""
+    return _maker
+
+
 @contextmanager
-def _serving(party: Config) -> Iterator[str]:
-    server = PartyServer(party, create_app(party))
+def _serving(party: Config, app: Any = None) -> Iterator[str]:
+    server = PartyServer(party, app or create_app(party))
     server.expiration_interval = 0.05  # how long the accepting thread sleeps before it sees a stop
     server.prepare()
     thread = threading.Thread(target=server.serve)
@@ -75,8 +82,8 @@ def _serving(party: Config) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture
-def serving() -> Callable[[Config], Any]:
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Any]:
     """A context manager that serves a party on a free port and gives its URL."""
     return _serving
 
@@ -93,7 +100,7 @@ def bank(make_party: MakeParty) -> Config:
     return make_party("bank", "label")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grant() -> Callable[..., Config]:
     """Lets a feature party allow a label party something; everything by default."""
 
@@ -115,7 +122,7 @@ def bureau(make_party: MakeParty, bank: Config, grant: Callable[..., Config]) ->
     return grant(make_party("bureau", "feature"), bank, limits={"min_rows": 50})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def join() -> Callable[..., Config]:
     """Tells a label party where a feature party is, and which certificate it has."""
 
@@ -154,7 +161,8 @@ class Pair:
         engine = database.connect(bureau)
         self.bureau_ledger = Ledger(engine)
         self.door = Door(bureau, Jobs(engine), self.bureau_ledger)
-        self.channel = LedgerChannel(LoopbackChannel({"bureau": self.receive}), self.bank_ledger, bank)
+        self.recorded = LedgerChannel(LoopbackChannel({"bureau": self.receive}), self.bank_ledger)
+        self.channel = SigningChannel(self.recorded, self.bank_ledger, bank)
 
     def receive(self, frame: bytes) -> bytes:
         return self.door.receive(fingerprint_of(self.bank), lambda: frame)[1]

@@ -112,7 +112,8 @@ def test_a_server_with_another_certificate_gets_no_message(
 def test_malformed_and_truncated_frames_are_refused(channel: HttpsChannel, bureau: Config) -> None:
     """Foreign bytes get a refusal that says so, and change nothing for the next job."""
     frame = encode(Envelope(new_job(), 1, opening()))
-    assert [refused(channel, bad) for bad in (b"", b"\x09", frame[:-3], frame + b"x")] == ["malformed"] * 4
+    assert [refused(channel, bad) for bad in (b"", frame[:-3], frame + b"x", b"\0")] == ["malformed"] * 4
+    assert refused(channel, b"\x09" + frame[1:]) == "version"
     honest_job(channel, "a1")
     assert ("-", "malformed") in outcomes(bureau)
 
@@ -143,11 +144,12 @@ def test_a_body_over_the_limit_is_refused_unread(
 
 
 def test_replayed_and_early_messages_are_refused_and_the_job_goes_on(channel: HttpsChannel) -> None:
-    """A repeated or early request changes nothing: the honest next one is answered."""
+    """A used number or an early request changes nothing: the honest next one is answered, and once more."""
     job = new_job()
     first = encode(Envelope(job, 1, opening()))
-    assert isinstance(decode_reply(channel.exchange("bureau", first)).body, m.AlignmentOpened)
-    assert refused(channel, first) == "replayed"
+    for _ in range(2):  # the answer to the last request is given again
+        assert isinstance(decode_reply(channel.exchange("bureau", first)).body, m.AlignmentOpened)
+    assert refused(channel, encode(Envelope(job, 1, m.FetchPoints(0, 5)))) == "replayed"
     assert refused(channel, encode(Envelope(job, 3, m.FetchPoints(0, 5)))) == "out_of_sequence"
     assert refused(channel, encode(Envelope(job, 2, m.SumRoot()))) == "out_of_sequence"
     fetched = decode_reply(channel.exchange("bureau", encode(Envelope(job, 2, m.FetchPoints(0, 5))))).body
@@ -229,7 +231,7 @@ def test_a_restart_ends_open_jobs_and_says_so(bank: Config, bureau: Config, serv
         (label.directory / "party.toml").write_text(text)
         channel = HttpsChannel(directory.configuration.load(label.directory))
         session._channel = channel
-        with pytest.raises(PeerRefused, match="restarted in the middle"):
+        with pytest.raises(PeerRefused, match="let go of the job"):
             session.ask(m.FetchPoints(0, 5), m.PointsFetched)
         honest_job(channel, "a1")
 

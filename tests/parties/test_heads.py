@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 from parties import identity
-from parties.heads import LedgerChannel, read
+from parties.heads import SigningChannel, read
 from parties.ledger import Ledger
 from vfl.errors import BadSignature
 from vfl.wire import messages as m
-from vfl.wire.channel import LoopbackChannel
 from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
 
 
@@ -95,7 +94,7 @@ def test_a_peer_without_identity_is_no_obstacle(pair: Any, caplog: Any) -> None:
     """Parties that have not told each other their identities still work; the log says what is missing."""
     peer = msgspec.structs.replace(pair.bank.peers["bureau"], identity=None)
     config = msgspec.structs.replace(pair.bank, peers={"bureau": peer})
-    pair.channel = LedgerChannel(LoopbackChannel({"bureau": pair.receive}), pair.bank_ledger, config)
+    pair.channel = SigningChannel(pair.recorded, pair.bank_ledger, config)
     with caplog.at_level(logging.WARNING):
         pair.score()
     assert "no identity of bureau is configured" in caplog.text

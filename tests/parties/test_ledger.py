@@ -8,14 +8,14 @@ import sqlite3
 import subprocess
 import sys
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from parties import database
 from parties.audit import first_break
 from parties.config import Config
-from parties.heads import LedgerChannel
-from parties.ledger import START, Heading, Ledger, Total, chained, heading
+from parties.ledger import START, Heading, Ledger, LedgerChannel, Total, chained, heading
 from vfl.errors import PeerUnreachable
 from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
@@ -28,7 +28,7 @@ REFUSAL = encode(Envelope("job1", 1, m.Refusal("not_allowed", "no")))
 def test_an_exchange_is_an_entry_without_content(bank: Config) -> None:
     """Kind, sizes and outcome are kept; not a byte of what was in the message."""
     ledger = Ledger(database.connect(bank))
-    channel = LedgerChannel(LoopbackChannel({"bureau": lambda frame: REFUSAL}), ledger, bank)
+    channel = LedgerChannel(LoopbackChannel({"bureau": lambda frame: REFUSAL}), ledger)
     channel.exchange("bureau", REQUEST)
     channel.exchange("bureau", REQUEST)
     expected = Total("out", "bureau", "MaskPoints", "not_allowed", 2, 2 * len(REQUEST), 2 * len(REFUSAL))
@@ -47,7 +47,7 @@ def test_a_failed_exchange_is_an_entry_too(bank: Config) -> None:
 
     ledger = Ledger(database.connect(bank))
     with pytest.raises(PeerUnreachable):
-        LedgerChannel(LoopbackChannel({"bureau": fail}), ledger, bank).exchange("bureau", REQUEST)
+        LedgerChannel(LoopbackChannel({"bureau": fail}), ledger).exchange("bureau", REQUEST)
     assert [total.outcome for total in ledger.totals()] == ["unreachable"]
 
 
@@ -55,6 +55,15 @@ def test_a_failed_exchange_is_an_entry_too(bank: Config) -> None:
 def test_foreign_bytes_have_no_heading(frame: bytes) -> None:
     """What cannot be read is entered as '-', never as what the bytes say."""
     assert heading(frame) == Heading("-", "-", 0, "-")
+
+
+def test_an_entry_names_the_contract_of_its_message(bank: Config) -> None:
+    """The digest of the contract that an envelope carries is in the entry, in hexadecimal."""
+    frame = b"\x03" + msgspec.msgpack.encode(["job1", 2, {"kind": "SumRoot"}, b"\xab" * 32])
+    ledger = Ledger(database.connect(bank))
+    ledger.append("in", "bureau", frame, REFUSAL, "ok")
+    ((entry, _),) = ledger.entries()
+    assert (entry.contract, entry.sequence) == ("ab" * 32, 2)
 
 
 def test_the_database_file_is_private(bank: Config) -> None:

@@ -56,15 +56,31 @@ def test_every_file_is_private(bureau: Config, store: PeerStore) -> None:
     assert {path.parent.stat().st_mode & 0o777 for path in files} == {0o700}
 
 
-def test_nothing_is_overwritten(store: PeerStore) -> None:
-    """A second alignment or share of one name is refused; the first stays."""
+def test_nothing_in_use_is_overwritten(store: PeerStore) -> None:
+    """A second alignment or share of one name is refused; the first stays. What nobody used makes way."""
+    store.save_alignment(alignment("C049"))
     store.save_alignment(alignment("C050"))
+    store.use_alignment("a1")
     with pytest.raises(StateError, match="exists already"):
         store.save_alignment(alignment("C051"))
     assert store.load_alignment("a1") == alignment("C050")
     store.save_share("m1", SHARE)
+    store.save_share("m1", SHARE)  # the same again, by a peer that did not get the answer
     with pytest.raises(StateError, match="exists already"):
-        store.save_share("m1", SHARE)
+        store.save_share("m1", FeatureShare(columns=["balance", "delays"], splits=SHARE.splits.first(0)))
+    assert store.load_share("m1") == SHARE
+
+
+def test_a_draft_is_a_log(store: PeerStore) -> None:
+    """Entries come back in order, a new head begins anew, and there is none before one was begun."""
+    with pytest.raises(StateError, match="nothing is kept here of a training of model m1"):
+        store.load_draft("m1")
+    store.start_draft("m1", b"head")
+    store.append_draft("m1", b"first")
+    store.append_draft("m1", b"second")
+    assert store.load_draft("m1") == [b"head", b"first", b"second"]
+    store.start_draft("m1", b"other")
+    assert store.load_draft("m1") == [b"other"]
 
 
 def test_columns_come_in_the_order_of_the_alignment(store: PeerStore) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from parties import identity
+from parties.ledger import LedgerChannel
 from parties.processing import PURPOSES, export, load, records
 from vfl.errors import DataError
 from vfl.wire import messages as m
@@ -66,7 +67,7 @@ def test_a_channel_without_answers_leaves_an_entry(pair: Any) -> None:
     def gone(_: bytes) -> bytes:
         return b""
 
-    pair.channel._channel = LoopbackChannel({"bureau": gone})
-    pair.channel.exchange("bureau", encode(Envelope("j", 1, m.AskShare("m1"))))
+    channel = LedgerChannel(LoopbackChannel({"bureau": gone}), pair.bank_ledger)
+    channel.exchange("bureau", encode(Envelope("j", 1, m.AskShare("m1"))))
     (record,) = records(pair.bank_ledger)
     assert (record.refused, [told.kind for told in record.disclosed], record.learnt) == (1, ["AskShare"], [])

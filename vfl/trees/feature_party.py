@@ -19,6 +19,7 @@ from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence, ParameterErr
 from vfl.model import FeatureShare, SplitTable
 from vfl.store import FeatureStore, open_rows
 from vfl.trace import span
+from vfl.trees import draft
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import NodeRows, OwnSplit, goes_left
 from vfl.trees.sums import BinSums, plan
@@ -81,8 +82,21 @@ class TrainingWorker:
         self._columns: Integers = np.zeros(0, dtype=np.int64)
         self._splits: list[OwnSplit] = []
         self._splits_before_tree: list[int] = []
+        self._begin(request)
         shown = names if self._show_columns else [""] * len(names)
         return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
+
+    def _begin(self, request: m.OpenTraining) -> None:
+        """Begin the draft of a new model, or take up that of a model that was broken off."""
+        head = draft.head(request, self._cuts, self._bins)
+        if not request.grown:
+            self._store.start_draft(self._model, head)
+            return
+        if request.grown > request.trees:
+            raise OutOfRange(f"{request.grown} trees grown of {request.trees}")
+        kept = draft.resumed(self._store.load_draft(self._model), head, request.grown, request.splits)
+        self._splits, self._splits_before_tree = kept
+        self._store.append_draft(self._model, draft.entry(draft.Grown(request.grown)))
 
     def _reserve(self, rows: int) -> None:
         """Find room for a tree's ciphertexts: memory, or beyond the limit a file read block by block."""
@@ -136,6 +150,9 @@ class TrainingWorker:
         for split in request.splits:
             go_left = self._apply(split)
             directions.append(m.Directions(split.node, split.left, to_bitmap(go_left)))
+        if request.splits:
+            won = draft.Won(len(self._splits_before_tree) - 1, self._splits[-len(request.splits) :])
+            self._store.append_draft(self._model, draft.entry(won))
         for direction in request.directions:
             self._check_node(direction.node, direction.left)
             go_left = from_bitmap(direction.go_left, len(self._nodes[direction.node]))

@@ -43,6 +43,7 @@ class Grower:
         params: training parameters.
         fraction_bits: gradients are integers in units of ``2^-fraction_bits``.
         rng: draws the columns where the parameters ask for column sampling.
+        n_splits: by owner, how many splits it has been told before; none by default.
 
     Attributes:
         n_splits: by owner, how many splits it has been told so far.
@@ -54,8 +55,9 @@ class Grower:
         params: TreeParams,
         fraction_bits: int,
         rng: np.random.Generator,
+        n_splits: Sequence[int] = (),
     ) -> None:
-        self.n_splits = [0] * len(owners)
+        self.n_splits = list(n_splits) or [0] * len(owners)
         self._owners, self._params, self._rng = owners, params, rng
         self._criterion = Criterion(params, fraction_bits)
 

@@ -21,6 +21,7 @@ from vfl.params import TreeParams
 from vfl.psi.alignment import Alignment
 from vfl.table import LabelTable
 from vfl.trees.bitmap import to_bitmap
+from vfl.trees.checkpoint import Checkpoint
 from vfl.trees.columns import Gradients, LocalColumns
 from vfl.trees.encryption import EncryptedGradients, randomness_ahead
 from vfl.trees.grower import Grower
@@ -38,6 +39,7 @@ Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
 Ahead = Callable[[threading.Event], None]
+Keep = Callable[[Checkpoint], None]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def train(
     watch: Bool | None = None,
     profile: Profile = "short",
     on_progress: Progress = lambda done, total, what: None,
+    resume: Checkpoint | None = None,
+    keep: Keep = lambda checkpoint: None,
 ) -> TrainingResult:
     """Train boosted trees with feature parties; they grow as XGBoost would grow them on pooled columns.
 
@@ -81,6 +85,8 @@ def train(
         watch: bool [n]; rows kept out of training on which early stopping is judged.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
         on_progress: called with (trees done, trees at most, what happened).
+        resume: where a training that was broken off stood; all other arguments are those it had.
+        keep: called with where the training stands after each tree, before the next one begins.
 
     Raises:
         DataError: the labels do not fit the objective.
@@ -91,10 +97,10 @@ def train(
     job = _Training(
         sessions, alignments, table, params, private_key=private_key, watch=watched, profile=profile
     )
-    on_progress(0, params.n_estimators, "opening")
+    on_progress(len(resume.trees) if resume else 0, params.n_estimators, "opening")
     with randomness_ahead(job.encryptor, job.rows_encrypted) as ahead:
-        job.open(model_id, alignments, ahead)
-        return job.grow(ahead, on_progress)
+        job.open(model_id, alignments, resume, ahead)
+        return job.grow(resume, keep, ahead, on_progress)
 
 
 class _Training:
@@ -131,7 +137,9 @@ class _Training:
         self.rows_encrypted = int(np.count_nonzero(self._fit & (self._takers > 0)))
         self._rng = np.random.default_rng(params.random_state)
 
-    def open(self, model_id: str, alignments: Mapping[str, Alignment], ahead: Ahead) -> None:
+    def open(
+        self, model_id: str, alignments: Mapping[str, Alignment], resume: Checkpoint | None, ahead: Ahead
+    ) -> None:
         """Open the job at every feature party, all at once, and bin this party's own columns meanwhile."""
         openings = [
             m.OpenTraining(
@@ -148,8 +156,10 @@ class _Training:
                 max_bin=self._params.max_bin,
                 max_depth=self._params.max_depth,
                 trees=self._params.n_estimators,
+                grown=len(resume.trees) if resume else 0,
+                splits=len(resume.splits[owner]) if resume else 0,
             )
-            for peer, remote in zip(self._peers, self._remotes, strict=True)
+            for owner, (peer, remote) in enumerate(zip(self._peers, self._remotes, strict=True), start=1)
         ]
         nothing_to_encrypt = threading.Event()
         nothing_to_encrypt.set()
@@ -162,15 +172,26 @@ class _Training:
             list(opened)
         self._own = LocalColumns(bins, self._cuts.n_bins)
 
-    def grow(self, ahead: Ahead, on_progress: Progress) -> TrainingResult:
-        """Grow every tree, then let the feature parties keep their shares."""
-        params, table, own = self._params, self._table, self._own
-        grower = Grower([own, *self._remotes], params, self._packing.fraction_bits, self._rng)
+    def grow(
+        self, resume: Checkpoint | None, keep: Keep, ahead: Ahead, on_progress: Progress
+    ) -> TrainingResult:
+        """Grow every tree that is not there yet, then let the feature parties keep their shares."""
+        params, table = self._params, self._table
+        owners: list[LocalColumns | RemoteColumns] = [self._own, *self._remotes]
         weights = None if table.weights is None else table.weights[self._watch]
         stopping = EarlyStopping(params, table.labels[self._watch], weights)
         margin = np.full(len(self._fit), self._loss.margin(self._base_score), dtype=np.float32)
         trees: list[Tree] = []
         enough = False
+        if resume:
+            trees, margin = list(resume.trees), resume.margins()
+            resume.restore(self._rng)
+            for owner, splits in zip(owners, resume.splits, strict=True):
+                owner.splits = list(splits)
+            for measured in resume.history:
+                enough = stopping.record(measured)
+        told = [len(owner.splits) for owner in owners]
+        grower = Grower(owners, params, self._packing.fraction_bits, self._rng, told)
         while len(trees) < params.n_estimators and not enough:
             gradients = self._gradients(margin)
             order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
@@ -183,6 +204,8 @@ class _Training:
             trees.append(grown.tree)
             margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
             enough = stopping.take(self._loss.transform(margin[self._watch]))
+            won = [owner.splits for owner in owners]
+            keep(Checkpoint.take(trees, won, margin, self._rng, stopping.history))
             on_progress(len(trees), params.n_estimators, stopping.latest())
         return self._close(trees, stopping)
 

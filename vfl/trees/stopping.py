@@ -35,9 +35,12 @@ class EarlyStopping:
         """Record the predictions for the watched rows after one more tree; True where training should end."""
         if not len(self._labels):
             return False
-        self.history.append(self._metric.measure(self._labels, predictions, self._weights))
+        return self.record(self._metric.measure(self._labels, predictions, self._weights))
+
+    def record(self, latest: float) -> bool:
+        """Record the metric itself after one more tree; True where training should end."""
+        self.history.append(latest)
         best = None if self.best is None else self.history[self.best]
-        latest = self.history[-1]
         if best is None or (latest > best if self._metric.maximise else latest < best):
             self.best = len(self.history) - 1
         return self._rounds is not None and len(self.history) - 1 - (self.best or 0) >= self._rounds

@@ -8,15 +8,18 @@ bound, never its content.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
 
-from vfl.errors import MalformedMessage, TooLarge
-from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Reply, Request
+from vfl.errors import MalformedMessage, TooLarge, VersionMismatch
+from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Refusal, Reply, Request
 
 PROTOCOL_VERSION = 2
+
+HANDSHAKE_VERSION = 0
+"""Version byte of the frames that every version reads, now and later: those of `vfl.wire.handshake`."""
 
 _Body = TypeVar("_Body")
 
@@ -32,6 +35,7 @@ class Envelope(msgspec.Struct, Generic[_Body], frozen=True, array_like=True, for
 _encoder = msgspec.msgpack.Encoder()
 _request_decoder = msgspec.msgpack.Decoder(Envelope[Request])
 _reply_decoder = msgspec.msgpack.Decoder(Envelope[Reply])
+_refusal_decoder = msgspec.msgpack.Decoder(Envelope[Refusal])
 
 
 def encode(envelope: Envelope[Request] | Envelope[Reply]) -> bytes:
@@ -47,23 +51,27 @@ def encode(envelope: Envelope[Request] | Envelope[Reply]) -> bytes:
 
 
 def decode_request(frame: bytes) -> Envelope[Request]:
-    """Return the request in a frame; raises MalformedMessage or TooLarge."""
+    """Return the request in a frame; raises MalformedMessage, VersionMismatch or TooLarge."""
     return _decode(frame, _request_decoder)
 
 
 def decode_reply(frame: bytes) -> Envelope[Reply]:
-    """Return the reply in a frame; raises MalformedMessage or TooLarge."""
+    """Return the reply in a frame, which may be a refusal of this version; raises as decode_request."""
+    if frame[:1] == bytes([HANDSHAKE_VERSION]):
+        return cast(Envelope[Reply], _decode(frame, _refusal_decoder, HANDSHAKE_VERSION))
     return _decode(frame, _reply_decoder)
 
 
-def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Envelope[_Body]]) -> Envelope[_Body]:
+def _decode(
+    frame: bytes, decoder: msgspec.msgpack.Decoder[Envelope[_Body]], version: int = PROTOCOL_VERSION
+) -> Envelope[_Body]:
     if len(frame) > MAX_FRAME_BYTES:
         raise TooLarge(f"a frame of {len(frame)} bytes exceeds {MAX_FRAME_BYTES}")
     if not frame:
         raise MalformedMessage("the frame is empty")
-    if frame[0] != PROTOCOL_VERSION:
-        raise MalformedMessage(
-            f"protocol version {frame[0]} is not spoken here; this party speaks {PROTOCOL_VERSION}"
+    if frame[0] != version:
+        raise VersionMismatch(
+            f"protocol version {frame[0]} is not spoken here, {PROTOCOL_VERSION} is; upgrade the older side"
         )
     try:
         return decoder.decode(memoryview(frame)[1:])

@@ -6,10 +6,11 @@ conversation with one peer. Both walk the same table.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from vfl.errors import MalformedMessage, OutOfSequence, PeerError, PeerRefused, Replayed, VflError
 from vfl.wire import messages as m
@@ -32,7 +33,9 @@ class FeatureSession:
     """The feature party's side of one job.
 
     A request that is malformed, replayed, out of order or not allowed in this state is refused and
-    changes nothing. A request that its handler refuses ends the job: half-done work is not resumed.
+    changes nothing. The last request may come again, byte for byte: it gets the same answer without the work
+    being done twice, so that a reply lost on the way loses no job. A request that its handler refuses ends
+    the job.
 
     Args:
         job: name of the job.
@@ -44,15 +47,31 @@ class FeatureSession:
         self.state = state
         self.sequence = sequence
         self._lock = threading.Lock()
+        self._last: _Answered | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being worked on."""
+        return self._lock.locked()
+
+    def end(self) -> None:
+        """Answer nothing more; waits for a request that is being worked on."""
+        with self._lock:
+            self.state, self._last = State.FAILED, None
 
     def answer(self, envelope: Envelope[m.Request], handler: Handler) -> Envelope[m.Reply]:
         """Return the reply to one request, a :class:`~vfl.wire.messages.Refusal` included in none.
+
+        A repetition that comes while the request is still being worked on waits for its answer.
 
         Raises:
             Replayed, OutOfSequence: refused at the door; the job goes on.
             VflError: the handler refused; the job has failed.
         """
         with self._lock:
+            digest = hashlib.sha256(encode(envelope)).digest()
+            if self._last and (self._last.sequence, self._last.digest) == (envelope.sequence, digest):
+                return self._last.again()
             if envelope.sequence <= self.sequence:
                 raise Replayed(f"request {envelope.sequence} of this job was already answered")
             if envelope.sequence != self.sequence + 1:
@@ -60,11 +79,28 @@ class FeatureSession:
             after = next_state(self.state, type(envelope.body))
             try:
                 reply = handler(envelope.body)
-            except BaseException:
+            except BaseException as error:
                 self.state = State.FAILED
+                refused = error.with_traceback(None) if isinstance(error, VflError) else None
+                self._last = _Answered(envelope.sequence, digest, refused)
                 raise
             self.state, self.sequence = after, envelope.sequence
-            return Envelope(self.job, envelope.sequence, cast(m.Reply, reply))
+            answer = Envelope(self.job, envelope.sequence, cast(m.Reply, reply))
+            self._last = _Answered(envelope.sequence, digest, answer)
+            return answer
+
+
+class _Answered(NamedTuple):
+    """The last request of a job by its digest, and how it was answered; an error of no family is not kept."""
+
+    sequence: int
+    digest: bytes
+    outcome: Envelope[m.Reply] | VflError | None
+
+    def again(self) -> Envelope[m.Reply]:
+        if isinstance(self.outcome, Envelope):
+            return self.outcome
+        raise self.outcome or OutOfSequence("this job has failed; open a new job")
 
 
 class LabelSession:

@@ -1,5 +1,8 @@
 """Sessions: the table is walked by both sides, and only forward."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from vfl.errors import BadCiphertext, DataError, MalformedMessage, OutOfSequence, PeerRefused, Replayed
@@ -61,11 +64,53 @@ def test_replayed_and_skipped_requests_are_refused_and_change_nothing():
     first = Envelope("job", 1, OPEN)
     feature.answer(first, score_handler)
     with pytest.raises(Replayed):
-        feature.answer(first, score_handler)
+        feature.answer(Envelope("job", 1, m.OpenScoring("other", "alignment", bytes(32))), score_handler)
     with pytest.raises(OutOfSequence):
         feature.answer(Envelope("job", 3, m.CloseScoring()), score_handler)
     feature.answer(Envelope("job", 2, m.CloseScoring()), score_handler)
     assert feature.state is State.CLOSED
+    with pytest.raises(Replayed):
+        feature.answer(first, score_handler)
+
+
+def test_the_last_request_may_come_again():
+    """A reply lost on the way is given again, and the work is not done twice; a refusal likewise."""
+    worked = []
+
+    def count(message):
+        worked.append(message)
+        if isinstance(message, m.CloseScoring):
+            raise BadCiphertext("never mind which")
+        return score_handler(message)
+
+    feature = FeatureSession("job")
+    opening, closing = Envelope("job", 1, OPEN), Envelope("job", 2, m.CloseScoring())
+    assert feature.answer(opening, count) == feature.answer(opening, count)
+    for _ in range(2):
+        with pytest.raises(BadCiphertext, match="never mind which"):
+            feature.answer(closing, count)
+    assert worked == [OPEN, m.CloseScoring()]
+
+
+def test_a_repetition_waits_for_the_answer():
+    """A request repeated while it is being worked on is answered with it, and worked on once."""
+    started, go_on, worked = threading.Event(), threading.Event(), []
+
+    def slow(message):
+        worked.append(message)
+        started.set()
+        go_on.wait(10)
+        return score_handler(message)
+
+    feature = FeatureSession("job")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(feature.answer, Envelope("job", 1, OPEN), slow)
+        started.wait(10)
+        second = pool.submit(feature.answer, Envelope("job", 1, OPEN), slow)
+        assert feature.busy
+        go_on.set()
+        assert first.result() == second.result()
+    assert worked == [OPEN]
 
 
 def test_a_handler_that_refuses_ends_the_job_and_tells_the_peer():

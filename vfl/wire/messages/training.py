@@ -25,7 +25,8 @@ class OpenTraining(Message, frozen=True):
     """The whole contract of a training job: rows, key, and the bounds that sums will keep.
 
     ``fit_rows`` and ``watch_rows`` are bitmaps over the aligned rows: rows that train, and rows that
-    only walk down the trees (validation).
+    only walk down the trees (validation). ``grown`` is 0 for a new model; the job of a model that was broken
+    off goes on after its first ``grown`` trees, of which the feature party has kept its ``splits``.
     """
 
     model: Identifier
@@ -41,6 +42,8 @@ class OpenTraining(Message, frozen=True):
     max_bin: Annotated[int, Meta(ge=2, le=65_535)]
     max_depth: Annotated[int, Meta(ge=1, le=30)]
     trees: Annotated[int, Meta(ge=1, le=100_000)]
+    grown: Small = 0
+    splits: Count = 0
 
 
 class TrainingOpened(Message, frozen=True):

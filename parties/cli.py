@@ -11,11 +11,11 @@ from parties.commands.lazy import LazyGroup
 COMMANDS = {
     "align": "parties.commands.work:align",
     "api-key": "parties.commands.api_key:api_key",
+    "audit": "parties.commands.audit:audit",
     "check": "parties.commands.data:check",
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
     "info": "parties.commands.info:info",
-    "ledger": "parties.commands.data:ledger",
     "party": "parties.commands.party:party",
     "plan": "parties.commands.plan:plan",
     "publish": "parties.commands.publish:publish",

@@ -26,17 +26,30 @@ jobs = sa.Table(
 )
 
 ledger = sa.Table(
-    "ledger",
+    "ledger_entries",
     tables,
-    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("time", sa.String(32), nullable=False),
     sa.Column("direction", sa.String(3), nullable=False),
     sa.Column("peer", sa.String(64), nullable=False),
-    sa.Column("job", sa.String(64), nullable=False),
+    sa.Column("contract", sa.String(64), nullable=False),
+    sa.Column("job", sa.String(64), nullable=False, index=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("kind", sa.String(64), nullable=False),
     sa.Column("request_bytes", sa.BigInteger, nullable=False),
     sa.Column("reply_bytes", sa.BigInteger, nullable=False),
+    sa.Column("request_digest", sa.LargeBinary, nullable=False),
+    sa.Column("reply_digest", sa.LargeBinary, nullable=False),
     sa.Column("outcome", sa.String(64), nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+
+ledger_heads = sa.Table(
+    "ledger_heads",
+    tables,
+    sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("reply", sa.LargeBinary, nullable=False),
 )
 
 api_keys = sa.Table(
@@ -98,6 +111,8 @@ def _explain(context: sa.engine.ExceptionContext) -> None:
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
     """Write-ahead logging: readers do not wait, and a commit of one entry costs no disk flush."""
+    # A text whose bytes somebody damaged has to be read before it can be told of.
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

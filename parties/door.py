@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import cast
+
+import msgspec
 
 from parties import greeting, policy
 from parties.config import Config
+from parties.heads import countersign
 from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.logs import event, where
@@ -96,6 +100,10 @@ class Door:
         return status, answer
 
     def _answer(self, peer: str, envelope: Envelope[m.Request]) -> Envelope[m.Reply]:
+        if isinstance(envelope.body, m.CloseLedger):
+            self._jobs.check_closed(peer, envelope.job)
+            signed = countersign(self._config, self._ledger, peer, envelope.job, envelope.body)
+            return cast(Envelope[m.Reply], msgspec.structs.replace(envelope, body=signed))
         return self._jobs.answer(
             peer,
             self._config.peers[peer],

@@ -93,6 +93,15 @@ class Jobs:
             if job.session.state is not before:
                 self._keep(envelope.job, job)
 
+    def check_closed(self, name: str, job: str) -> None:
+        """Raise OutOfSequence unless a job has ended as it should, NotAllowed where it is another peer's."""
+        table = database.jobs
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(table).where(table.c.job == job)).first()
+        if row is None or row.state != State.CLOSED.value:
+            raise OutOfSequence("this party knows no closed job of that name; close it first")
+        policy.check_owner(name, row.peer)
+
     def open_by_peer(self) -> dict[str, int]:
         """Return how many jobs each peer has open."""
         with self._lock:

@@ -16,6 +16,7 @@ from parties.config import Config
 from parties.customers import Population, Scores, fitting
 from parties.files import remove_abandoned
 from parties.greeting import GreetingChannel
+from parties.heads import SigningChannel
 from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
 from parties.ledger import Ledger, LedgerChannel
@@ -56,8 +57,9 @@ class LabelParty:
         self._archive, self._checkpoints = Archive(config), Checkpoints(config)
         remove_abandoned(config.path(config.store.directory))
         self._https = HttpsChannel(config)
-        recorded = LedgerChannel(self._https, Ledger(database.connect(config)))
-        self._channel = GreetingChannel(PatientChannel(recorded))
+        ledger = Ledger(database.connect(config))
+        patient = PatientChannel(LedgerChannel(self._https, ledger))
+        self._channel = GreetingChannel(SigningChannel(patient, ledger, config))
 
     def __enter__(self) -> LabelParty:
         return self

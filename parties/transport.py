@@ -176,9 +176,9 @@ class HttpsChannel:
 
 def _log(peer: str, frame: bytes, outcome: str, sent: int, text: str = "") -> None:
     took = (time.perf_counter_ns() - sent) / 1e6
-    job, kind = heading(frame)
+    of = heading(frame)
     level = logging.INFO if outcome == "ok" else logging.WARNING
-    event(level, "exchange", text, job=job, peer=peer, kind=kind, outcome=outcome, ms=took)
+    event(level, "exchange", text, job=of.job, peer=peer, kind=of.kind, outcome=outcome, ms=took)
 
 
 def _base(url: httpcore.URL) -> str:

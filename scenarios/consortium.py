@@ -180,7 +180,7 @@ class Consortium:
 
     def traffic(self) -> dict[str, dict[str, int]]:
         """Return by feature party the bytes that the label party's ledger says it sent and received."""
-        totals = json.loads(self.run("ledger", self.label.name, "--json"))
+        totals = json.loads(self.run("audit", "show", self.label.name, "--json"))
         exchanged = {part.name: {"bytes_sent": 0, "bytes_received": 0} for part in self.features}
         for total in totals:
             exchanged[total["peer"]]["bytes_sent"] += total["request_bytes"]

@@ -114,6 +114,6 @@ def go_on(story: Story) -> str:
             *(f"  vfl party serve {name} &" for name in names),
             f"  vfl evaluate {story.label} {MODEL} --in {story.test}",
             f"  vfl train {story.label} --model second --param n_estimators=20 --param max_bin=32",
-            f"  vfl ledger {names[0]}",
+            f"  vfl audit show {names[0]}",
         ]
     )

@@ -147,6 +147,13 @@ class NotAligned(PeerError):
     http_status = 409
 
 
+class LedgersDiffer(PeerError):
+    """The two parties' ledgers do not hold the same exchanges of a job."""
+
+    code = "ledgers_differ"
+    http_status = 409
+
+
 class PeerUnreachable(PeerError):
     """No connection, no answer in time, or a certificate that is not the configured one."""
 

@@ -1,4 +1,4 @@
-"""``vfl check`` and ``vfl ledger``: look at the data, and at what was exchanged."""
+"""``vfl check``: look at the data before anything is exchanged."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import click
 
 from parties import check as checks
 from parties import config as configuration
-from parties import database
 from parties.commands.output import example, json_option, party_directory, show
-from parties.ledger import Ledger
 
 
 @click.command(epilog=example("vfl check bureau"))
@@ -31,22 +29,3 @@ def check(directory: Path, as_json: bool) -> None:
     show(found, as_json, "\n".join(lines if found.problems else [*lines, "no problem found"]))
     if found.problems:
         raise SystemExit(1)
-
-
-@click.command(epilog=example("vfl ledger bureau"))
-@party_directory
-@json_option
-def ledger(directory: Path, as_json: bool) -> None:
-    """Print what DIR has exchanged with its peers: messages and bytes by kind and outcome."""
-    totals = Ledger(database.connect(configuration.load(directory))).totals()
-    heads = ("peer", "message", "outcome", "count", "bytes in", "bytes out")
-    lines = ["    {:16} {:16} {:16} {:>8} {:>14} {:>14}".format(*heads)]
-    for total in totals:
-        inward, outward = total.request_bytes, total.reply_bytes
-        if total.direction == "out":
-            inward, outward = outward, inward
-        lines.append(
-            f"{total.direction:3} {total.peer:16} {total.kind:16} {total.outcome:16} "
-            f"{total.messages:>8,} {inward:>14,} {outward:>14,}"
-        )
-    show([total._asdict() for total in totals], as_json, "\n".join(lines))

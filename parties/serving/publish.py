@@ -12,6 +12,7 @@ from parties import database
 from parties.archive import Archive
 from parties.config import Config
 from parties.customers import Population
+from parties.heads import SigningChannel
 from parties.label import LabelParty
 from parties.labelled import LabelledScores
 from parties.ledger import Ledger, LedgerChannel
@@ -104,7 +105,8 @@ def _checked(config: Config, draft: Publication, customers: Population, batch: F
     """Return the publication with what its service found; raises as `parties.serving.parity.check`."""
     seconds = config.serving.max_budget_ms / 1e3
     with HttpsChannel(config, answer_seconds=seconds) as https:
-        channel = LedgerChannel(https, Ledger(database.connect(config)))
+        ledger = Ledger(database.connect(config))
+        channel = SigningChannel(LedgerChannel(https, ledger), ledger, config)
         served = Served(config, draft, channel)
         try:
             parity = check(served, customers, batch, seconds)

@@ -14,6 +14,7 @@ import msgspec
 from parties import database
 from parties.config import Config
 from parties.greeting import GreetingChannel
+from parties.heads import SigningChannel
 from parties.ledger import Ledger, LedgerChannel
 from parties.serving.answers import (
     Answer,
@@ -64,8 +65,9 @@ class Service:
         self._config = config
         # Nobody waits for an answer longer than the largest budget.
         self._https = HttpsChannel(config, answer_seconds=config.serving.max_budget_ms / 1e3)
+        ledger = Ledger(database.connect(config))
         self._channel = channel or GreetingChannel(
-            LedgerChannel(self._https, Ledger(database.connect(config)))
+            SigningChannel(LedgerChannel(self._https, ledger), ledger, config)
         )
         self._publications = Publications(config)
         self._served: dict[str, Served] = {}

@@ -15,6 +15,7 @@ import pytest
 
 from parties.cli import main
 from vfl.wire import messages
+from vfl.wire.reveals import REVEALS
 from vfl.wire.states import REPLIES, TRANSITIONS, diagram
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,14 @@ def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type)
     assert f"| {sender} |" in row
     assert {name for name in fields_within(message) if f"`{name}`" not in row} == set()
     assert re.search(r"`tests/\S+::test_\w+`", row)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+def test_ledgers_say_what_the_protocol_says_is_revealed(message: type) -> None:
+    """What ledgers say that a message reveals stands in its row, in the same words."""
+    row = re.sub(r"\*\*|`", "", row_of(message))
+    said = REVEALS[message.__name__]
+    assert [part for part in said.split("; ") if part not in row] == []
 
 
 def test_every_step_has_a_documented_request_and_reply() -> None:

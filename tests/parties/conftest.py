@@ -11,11 +11,22 @@ from typing import Any
 
 import pytest
 
-from parties import directory, identity, tls
+from parties import database, directory, identity, tls
 from parties.app import create_app
 from parties.config import Config
+from parties.door import Door
+from parties.heads import SigningChannel
+from parties.jobs import Jobs
+from parties.ledger import Ledger, LedgerChannel
+from parties.local import PeerStore
+from parties.rows import Source
 from parties.serve import PartyServer
 from parties.settings import PERMISSIONS
+from vfl.model import FeatureShare, SplitTable
+from vfl.psi.alignment import Alignment
+from vfl.wire import messages as m
+from vfl.wire.channel import LoopbackChannel
+from vfl.wire.session import LabelSession
 
 MakeParty = Callable[..., Config]
 Serve = Callable[[Config], str]
@@ -124,3 +135,43 @@ def join() -> Callable[..., Config]:
         return directory.add_peer(label.directory, feature.party.name, peer)
 
     return add
+
+
+@pytest.fixture
+def pair(bank: Config, bureau: Config, join: Callable[..., Config]) -> Pair:
+    """A bank and a bureau with a share of model m1, joined by real frames without a network."""
+    bank = join(bank, bureau, "https://bureau.test")
+    share = FeatureShare(
+        columns=["balance", "delays"],
+        splits=SplitTable(feature=[0, 1], threshold=[3.5, 0.5], default_left=[True, False]),
+    )
+    alignment = Alignment.fix("a1", "bank", "left", b"k" * 32, ["C249", "C050", "C100"])
+    store = PeerStore(bureau, "bank", Source(bureau))
+    store.save_alignment(alignment)
+    store.save_share("m1", share)
+    return Pair(bank, bureau, m.OpenScoring("m1", "a1", alignment.fingerprint))
+
+
+class Pair:
+    """Two parties, their ledgers, and the way of a frame from one to the other."""
+
+    def __init__(self, bank: Config, bureau: Config, opening: m.OpenScoring) -> None:
+        self.bank, self.bureau, self.opening = bank, bureau, opening
+        self.bank_ledger = Ledger(database.connect(bank))
+        engine = database.connect(bureau)
+        self.bureau_ledger = Ledger(engine)
+        self.door = Door(bureau, Jobs(engine), self.bureau_ledger)
+        self.recorded = LedgerChannel(LoopbackChannel({"bureau": self.receive}), self.bank_ledger)
+        self.channel = SigningChannel(self.recorded, self.bank_ledger, bank)
+
+    def receive(self, frame: bytes) -> bytes:
+        return self.door.receive(fingerprint_of(self.bank), lambda: frame)[1]
+
+    def score(self, messages: int = 1) -> str:
+        """Run a scoring job from opening to closing, and return its name."""
+        session = LabelSession(self.channel, "bureau")
+        session.ask(self.opening, m.ScoringOpened)
+        for _ in range(messages):
+            session.ask(m.AskDirections(bytes(8)), m.DirectionsGiven)
+        session.ask(m.CloseScoring(), m.ScoringClosed)
+        return session.job

@@ -62,19 +62,16 @@ def test_two_parties_work_together_from_the_command_line(
             "--dev-ca", tmp_path / "ca", *(["--label", "default"] if role == "label" else []), "--json",
         )  # fmt: skip
         assert made.exit_code == 0, made.output
-    pins = [
-        json.loads(run("party", "show", tmp_path / name, "--json").output)["fingerprint"]
-        for name in ("label", "other")
+    facts = [
+        json.loads(run("party", "show", tmp_path / name, "--json").output) for name in ("label", "other")
     ]
+    pins = [("--fingerprint", fact["fingerprint"], "--identity", fact["identity"]) for fact in facts]
     grants = [word for kind in ("align", "train", "score", "export") for word in ("--allow", kind)]
-    assert (
-        run("party", "add-peer", tmp_path / "other", "label", "--fingerprint", pins[0], *grants).exit_code
-        == 0
-    )
+    assert run("party", "add-peer", tmp_path / "other", "label", *pins[0], *grants).exit_code == 0
     from parties import config as configuration
 
     url = serve(configuration.load(tmp_path / "other"))
-    added = run("party", "add-peer", tmp_path / "label", "other", "--fingerprint", pins[1], "--url", url)
+    added = run("party", "add-peer", tmp_path / "label", "other", *pins[1], "--url", url)
     assert added.exit_code == 0, added.output
     label = tmp_path / "label"
     assert "other knows 200" in run("align", label).output
@@ -89,8 +86,13 @@ def test_two_parties_work_together_from_the_command_line(
     assert len(scores) == 200
     assert "ROC-AUC" in run("evaluate", label, "m1").output
     assert run("export", label, "m1", "--xgboost", tmp_path / "m1.json").exit_code == 0
-    totals = json.loads(run("ledger", label, "--json").output)
+    totals = json.loads(run("audit", "show", label, "--json").output)
     assert {total["outcome"] for total in totals} == {"ok"}
+    assert run("audit", "export", tmp_path / "other", "--out", tmp_path / "other.json").exit_code == 0
+    verified = run("audit", "verify", label, "--against", tmp_path / "other.json", "--json")
+    assert verified.exit_code == 0, verified.output
+    verdict = json.loads(verified.output)
+    assert (verdict["findings"], verdict["unsigned"], verdict["signed"]) == ([], [], 5)
 
 
 @pytest.mark.parametrize(

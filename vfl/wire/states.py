@@ -58,6 +58,7 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.SCORING, m.AskDirections): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
     (State.NEW, m.AskShare): State.CLOSED,
+    (State.CLOSED, m.CloseLedger): State.CLOSED,
 }
 
 REPLIES: dict[type[m.Message], type[m.Message]] = {
@@ -86,6 +87,7 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.AskDirections: m.DirectionsGiven,
     m.CloseScoring: m.ScoringClosed,
     m.AskShare: m.ShareGiven,
+    m.CloseLedger: m.LedgerClosed,
 }
 
 OPENINGS = tuple(message for state, message in TRANSITIONS if state is State.NEW)

@@ -37,6 +37,7 @@ REQUESTS = [
     m.AskDirections(bytes(400)),
     m.CloseScoring(),
     m.AskShare("m1"),
+    m.CloseLedger(3, bytes(32), bytes(32), bytes(32), bytes(64)),
 ]
 
 

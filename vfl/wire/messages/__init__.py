@@ -12,10 +12,11 @@ from __future__ import annotations
 from vfl.wire.messages.alignment import *
 from vfl.wire.messages.binning import *
 from vfl.wire.messages.fields import *
+from vfl.wire.messages.ledger import *
 from vfl.wire.messages.linear import *
 from vfl.wire.messages.scoring import *
 from vfl.wire.messages.training import *
 
-Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest
+Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest | LedgerRequest
 
-Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | Refusal
+Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | LedgerReply | Refusal

@@ -1,0 +1,123 @@
+"""``vfl audit``: what was exchanged, whether the record of it is whole, and the record as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from parties import audit as audits
+from parties import config as configuration
+from parties import database, identity, processing
+from parties.commands.lazy import LazyGroup
+from parties.commands.output import example, json_option, party_directory, show
+from parties.files import write_private
+from parties.ledger import Ledger
+from parties.report.processing import render
+from vfl.errors import ParameterError
+
+PLACES = {
+    "export": "parties.commands.audit:export",
+    "show": "parties.commands.audit:show_ledger",
+    "verify": "parties.commands.audit:verify",
+}
+
+
+@click.group(cls=LazyGroup, places=PLACES)
+def audit() -> None:
+    """Show, verify and export the ledger of a party."""
+
+
+@click.command(epilog=example("vfl audit verify bank --against bureau.json"))
+@party_directory
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="What a peer's `vfl audit export` wrote as JSON. Repeatable.",
+)
+@json_option
+def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
+    """Look for entries of DIR that were changed, removed, inserted, reordered or cut off.
+
+    Exit code 1 where there is one.
+    """
+    config = configuration.load(directory)
+    verdict = audits.verify(
+        Ledger(database.connect(config)),
+        identity.load(config).public,
+        {name: peer.identity for name, peer in config.peers.items()},
+        [signed for file in against for signed in processing.load(file.read_bytes()).signed],
+    )
+    lines = [
+        f"entries  {verdict.entries:,}",
+        f"head     {verdict.head}",
+        f"signed   {verdict.signed:,} jobs, not signed {len(verdict.unsigned):,}",
+        *(f"FINDING  entry {finding.entry}: {finding.text}" for finding in verdict.findings),
+    ]
+    if not verdict.findings:
+        lines.append("whole: nothing was changed, removed, inserted, reordered or cut off")
+    show(
+        verdict._asdict() | {"findings": [found._asdict() for found in verdict.findings]},
+        as_json,
+        "\n".join(lines),
+    )
+    if verdict.findings:
+        raise SystemExit(1)
+
+
+@click.command("show", epilog=example("vfl audit show bureau"))
+@party_directory
+@click.option("--job", help="Show each message of one job, and what it reveals.")
+@json_option
+def show_ledger(directory: Path, job: str | None, as_json: bool) -> None:
+    """Print what DIR has exchanged with its peers: messages and bytes by kind and outcome."""
+    ledger = Ledger(database.connect(configuration.load(directory)))
+    if job is not None:
+        found = list(processing.lines_of(ledger, job))
+        show(found, as_json, "\n".join(map(_line, found)) or f"the ledger has no job {job}")
+        return
+    heads = ("peer", "message", "outcome", "count", "bytes in", "bytes out")
+    lines = ["    {:16} {:16} {:16} {:>8} {:>14} {:>14}".format(*heads)]
+    totals = ledger.totals()
+    for total in totals:
+        inward, outward = total.request_bytes, total.reply_bytes
+        if total.direction == "out":
+            inward, outward = outward, inward
+        lines.append(
+            f"{total.direction:3} {total.peer:16} {total.kind:16} {total.outcome:16} "
+            f"{total.messages:>8,} {inward:>14,} {outward:>14,}"
+        )
+    show([total._asdict() for total in totals], as_json, "\n".join(lines))
+
+
+@click.command(epilog=example("vfl audit export bank --out processing.html"))
+@party_directory
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A .json or .html file."
+)
+@click.option(
+    "--peer", help="Only what concerns this peer, to hand it over for `vfl audit verify --against`."
+)
+def export(directory: Path, out: Path, peer: str | None) -> None:
+    """Write the ledger of DIR: all of it as JSON, or a record of processing by job as one HTML page."""
+    config = configuration.load(directory)
+    if out.suffix not in (".json", ".html"):
+        raise ParameterError(f"--out {out.name}: give a name that ends in .json or .html")
+    whole = processing.export(
+        Ledger(database.connect(config)), config.party.name, identity.load(config).public, peer
+    )
+    if out.suffix == ".json":
+        content = msgspec.json.format(msgspec.json.encode(whole), indent=1)
+    else:
+        content = render(whole, config).encode()
+    write_private(out.absolute(), content)
+    click.echo(f"{out}: {len(whole.jobs):,} jobs, {len(whole.entries):,} entries")
+
+
+def _line(line: processing.Line) -> str:
+    return (
+        f"{line.entry:>8} {line.time} {line.direction:3} {line.peer:16} {line.kind:16} {line.outcome:16} "
+        f"{line.request_bytes:>12,} {line.reply_bytes:>12,} {line.hash[:16]}\n{'':8} {line.reveals}"
+    )

@@ -1,0 +1,226 @@
+"""Audits: whatever is done to a ledger behind its back is found, and the first entry is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from parties import database, identity
+from parties.audit import Verdict, first_break, verify
+from parties.ledger import START, Entry, chained
+from vfl.wire import messages as m
+from vfl.wire.session import LabelSession
+
+TABLE = database.ledger
+FIELDS = [column.name for column in TABLE.columns]
+
+
+def audited(pair: Any, *, against_bureau: bool = False) -> Verdict:
+    peers = {name: peer.identity for name, peer in pair.bank.peers.items()}
+    against = pair.bureau_ledger.signed() if against_bureau else []
+    return verify(pair.bank_ledger, identity.load(pair.bank).public, peers, against)
+
+
+def chain(length: int = 8) -> list[tuple[Entry, bytes]]:
+    entries, previous = [], START
+    for number in range(1, length + 1):
+        entry = Entry(
+            number, "2026-01-01T00:00:00.000+00:00", "out", "bureau", "-", "job", number, "Gradients",
+            900 + number, 40, bytes([number]) * 32, bytes([number + 100]) * 32, "ok",
+        )  # fmt: skip
+        previous = chained(previous, entry)
+        entries.append((entry, previous))
+    return entries
+
+
+def flipped(value: Any, byte: int, bit: int) -> Any:
+    """Return a stored value with one bit of one byte changed."""
+    if isinstance(value, int):
+        return value ^ (1 << (byte * 8 + bit) % 40)
+    raw = bytearray(value if isinstance(value, bytes) else value.encode())
+    raw[byte % len(raw)] ^= 1 << bit
+    return bytes(raw) if isinstance(value, bytes) else bytes(raw).decode("utf-8", "replace")
+
+
+def test_what_nobody_touched_is_whole(pair: Any) -> None:
+    """No finding on either side, and every job is signed."""
+    for _ in range(3):
+        pair.score()
+    verdict = audited(pair, against_bureau=True)
+    assert (verdict.findings, verdict.unsigned, verdict.signed) == ([], [], 3)
+    assert verdict.entries == 12
+    bureau = verify(
+        pair.bureau_ledger,
+        identity.load(pair.bureau).public,
+        {"bank": pair.bureau.peers["bank"].identity},
+        pair.bank_ledger.signed(),
+    )
+    assert bureau.findings == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    number=st.integers(1, 8), field=st.sampled_from([*Entry._fields, "hash"]),
+    byte=st.integers(0, 40), bit=st.integers(0, 7),
+)  # fmt: skip
+def test_any_bit_of_any_field_is_found_and_named(number: int, field: str, byte: int, bit: int) -> None:
+    """One bit of one byte of one field of one entry: that entry is the one that is named."""
+    entries = chain()
+    entry, link = entries[number - 1]
+    if field == "hash":
+        entries[number - 1] = entry, flipped(link, byte, bit)
+    else:
+        entries[number - 1] = entry._replace(**{field: flipped(getattr(entry, field), byte, bit)}), link
+    found = first_break(entries)
+    assert found is not None
+    assert found.entry == number
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    number=st.integers(1, 4), field=st.sampled_from(FIELDS),
+    byte=st.integers(0, 40), bit=st.integers(0, 7),
+)  # fmt: skip
+def test_any_bit_in_the_database_is_found_and_named(
+    pair: Any, number: int, field: str, byte: int, bit: int
+) -> None:
+    """As above, in a database: also bytes that are no text any more, or no number."""
+    engine = database.connect(pair.bank)
+    if not pair.bank_ledger.head()[0]:
+        pair.score()
+    column = TABLE.c[field]
+    assume(field != "entry" or not 1 <= flipped(number, byte, bit) <= 4)  # the database refuses those itself
+    with engine.begin() as connection:
+        kept = connection.execute(sa.select(TABLE).where(TABLE.c.entry == number)).one()
+        value = getattr(kept, field)
+        if isinstance(value, str):
+            raw = bytearray(value.encode())
+            raw[byte % len(raw)] ^= 1 << bit
+            connection.execute(
+                sa.text(f"UPDATE ledger_entries SET {field} = CAST(:raw AS TEXT) WHERE entry = :entry"),
+                {"raw": bytes(raw), "entry": number},
+            )
+        else:
+            connection.execute(
+                sa.update(TABLE).where(TABLE.c.entry == number).values({column: flipped(value, byte, bit)})
+            )
+    findings = audited(pair).findings
+    with engine.begin() as connection:
+        moved = number if field != "entry" else flipped(number, byte, bit)
+        connection.execute(sa.delete(TABLE).where(TABLE.c.entry == moved))
+        connection.execute(sa.insert(TABLE).values(kept._asdict()))
+    assert findings[0].entry == number
+    assert audited(pair).findings == []
+
+
+def numbered(entries: list[tuple[Entry, bytes]]) -> list[tuple[Entry, bytes]]:
+    return [(entry._replace(entry=place), link) for place, (entry, link) in enumerate(entries, start=1)]
+
+
+@pytest.mark.parametrize("number", [1, 4, 7])
+def test_removed_inserted_and_reordered_entries_are_named(number: int) -> None:
+    """Also where the rest was numbered anew to hide it."""
+    entries = chain()
+    at = number - 1
+    without = entries[:at] + entries[at + 1 :]
+    found = first_break(without)
+    assert found is not None
+    assert found == (number, f"entry {number} was removed: entry {number + 1} comes in its place")
+    hidden = first_break(numbered(without))
+    assert hidden is not None
+    assert hidden.entry == number
+    foreign = (entries[at][0]._replace(kind="SumRoot"), bytes(32))
+    inserted = first_break(numbered([*entries[:at], foreign, *entries[at:]]))
+    assert inserted is not None
+    assert inserted.entry == number
+    swapped = [*entries[:at], entries[at + 1], entries[at], *entries[at + 2 :]]
+    reordered = first_break(numbered(swapped))
+    assert reordered is not None
+    assert reordered.entry == number
+    assert "reordered" in reordered.text
+
+
+def rewritten(pair: Any, **changes: Any) -> None:
+    """Change every entry of the bank's ledger and chain all of them anew, as its owner could."""
+    entries = [entry._replace(**changes) for entry, _ in pair.bank_ledger.entries()]
+    previous = START
+    with database.connect(pair.bank).begin() as connection:
+        connection.execute(sa.delete(TABLE))
+        for entry in entries:
+            previous = chained(previous, entry)
+            connection.execute(sa.insert(TABLE).values({**entry._asdict(), "hash": previous}))
+
+
+def test_a_ledger_written_anew_is_told_by_its_own_signatures(pair: Any) -> None:
+    """The chain fits again, but the entry that the peer signed is not there."""
+    pair.score()
+    rewritten(pair, time="2020-01-01T00:00:00.000+00:00")
+    assert first_break(pair.bank_ledger.entries()) is None
+    (finding,) = audited(pair).findings
+    assert "written anew" in finding.text
+
+
+def test_a_ledger_written_anew_is_told_by_what_the_peer_kept(pair: Any) -> None:
+    """Even where every signature was thrown away on one side, the other side's copy shows it."""
+    pair.score()
+    with database.connect(pair.bank).begin() as connection:
+        connection.execute(sa.delete(database.ledger_heads))
+        connection.execute(sa.delete(TABLE).where(TABLE.c.entry == 4))
+    rewritten(pair, time="2020-01-01T00:00:00.000+00:00")
+    assert audited(pair).findings == []
+    (finding,) = audited(pair, against_bureau=True).findings
+    assert "a peer keeps this party's signature" in finding.text
+
+
+def test_a_ledger_that_was_cut_is_told_by_both(pair: Any) -> None:
+    """Entries cut off the end: the own signed head names the first that is missing, as does the peer's."""
+    pair.score()
+    pair.score()
+    engine = database.connect(pair.bank)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(TABLE).where(TABLE.c.entry > 6))
+    (finding,) = audited(pair).findings
+    assert finding.entry == 7
+    assert "the ledger was cut" in finding.text
+    with engine.begin() as connection:
+        connection.execute(sa.delete(database.ledger_heads).where(database.ledger_heads.c.entry > 6))
+    assert audited(pair).findings == []
+    (finding,) = audited(pair, against_bureau=True).findings
+    assert finding.entry == 7
+
+
+def test_signatures_that_were_removed_or_changed_are_named(pair: Any) -> None:
+    """What was signed can neither go nor change without the entry that records it telling so."""
+    pair.score()
+    engine, heads = database.connect(pair.bank), database.ledger_heads
+    (kept,) = pair.bank_ledger.signed()
+    spoiled = bytearray(kept.reply)
+    spoiled[-1] ^= 1
+    with engine.begin() as connection:
+        connection.execute(sa.update(heads).values(reply=bytes(spoiled)))
+    assert audited(pair).findings[0] == (
+        4,
+        "what was signed at entry 4 was changed: the signatures do not fit",
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.delete(heads))
+    assert audited(pair).findings == [(4, "what was signed at entry 4 was removed")]
+
+
+def test_a_signature_by_somebody_else_is_told(pair: Any) -> None:
+    """A head counts only where the configured identity of the peer signed it."""
+    pair.score()
+    verdict = verify(pair.bank_ledger, identity.load(pair.bank).public, {"bureau": "0" * 64})
+    assert "another identity" in verdict.findings[0].text
+
+
+def test_jobs_that_were_not_signed_are_listed(pair: Any) -> None:
+    """A job that was broken off is no finding, but is named."""
+    pair.score()
+    LabelSession(pair.channel, "bureau", "broken-off").ask(pair.opening, m.ScoringOpened)
+    verdict = audited(pair)
+    assert (verdict.findings, verdict.unsigned) == ([], ["broken-off"])

@@ -1,0 +1,69 @@
+"""What each message reveals to whoever receives it, in words: for ledgers, and for people who read them.
+
+``docs/protocol.md`` says the same at more length; a test holds it to this table.
+"""
+
+from __future__ import annotations
+
+REVEALS: dict[str, str] = {
+    "OpenAlignment": "how many usable customers the label party has; how keys are made",
+    "AlignmentOpened": "how many usable customers the feature party has",
+    "MaskPoints": "nothing but their number",
+    "PointsMasked": "nothing by itself; needed to compare",
+    "FetchPoints": "nothing",
+    "PointsFetched": "which of the label party's customers the feature party knows",
+    "FixAlignment": "which of the feature party's customers are the label party's",
+    "AlignmentFixed": "nothing new",
+    "OpenTraining": "which aligned rows train and which validate; how many rows train in all, those outside "
+    "the alignment included; number of trees, depth and bins; two bounds, each a power of two",
+    "TrainingOpened": "how many columns there are, and the number of bins of each",
+    "OpenTree": "which rows and columns this tree samples",
+    "TreeOpened": "nothing new",
+    "Gradients": "nothing: Paillier ciphertexts with fresh randomness",
+    "GradientsTaken": "nothing new",
+    "SumRoot": "that the ciphertexts of the tree are complete",
+    "GrowLevel": "which of its columns won at which bin; which of its rows share a node",
+    "LevelGrown": "which aligned rows go left at each split that the feature party won; "
+    "the sums of g and of h in every bin of every column of the tree for each node asked",
+    "CloseTraining": "how many trees the model has (early stopping)",
+    "TrainingClosed": "nothing new: the number of splits kept",
+    "OpenBinning": "which aligned rows are counted; to a factor of two, how many rows are counted in all and "
+    "the largest sample weight",
+    "BinningOpened": "how many columns there are, and how many pre-bins of at least the owner's minimum of "
+    "rows each has",
+    "LabelCounts": "nothing: Paillier ciphertexts with fresh randomness",
+    "LabelCountsTaken": "nothing new",
+    "SumBins": "that the ciphertexts are complete",
+    "BinsSummed": "how many rows, and how many with label 1, each pre-bin of each column holds",
+    "FixBinning": "which of its columns have information and their order; "
+    "the share of label 1 in each of its own bins",
+    "BinningFixed": "which of the offered columns repeat better ones of the party, or are constant",
+    "OpenLinear": "how many customers the label party trains on in all; the penalties, the tolerance and the "
+    "most rounds",
+    "LinearOpened": "how many columns there are",
+    "OpenRound": "its own coefficients so far",
+    "RoundOpened": "nothing new",
+    "Curvatures": "nothing: Paillier ciphertexts with fresh randomness",
+    "CurvaturesTaken": "nothing new",
+    "Residuals": "nothing: Paillier ciphertexts with fresh randomness",
+    "ResidualsTaken": "nothing new",
+    "AskMaskedSums": "that the ciphertexts of the round are complete",
+    "MaskedSums": "nothing: numbers spread evenly modulo n, whatever the label party can compute",
+    "GiveUnmasked": "after unmasking its own gradient",
+    "DirectionOffered": "one combination of the feature party's columns for every customer",
+    "CloseLinear": "its own coefficients",
+    "LinearClosed": "how many it has offered; what a customer that it does not know adds to the predictor",
+    "OpenScoring": "that these aligned customers may be scored with this model from now on",
+    "ScoringOpened": "the names that the feature party chose, and which of its columns share one",
+    "AskDirections": "exactly who is scored, when, and how often",
+    "DirectionsGiven": "on which side of every split each asked customer lies",
+    "CloseScoring": "nothing",
+    "ScoringClosed": "nothing",
+    "AskShare": "that the label party wants the share",
+    "ShareGiven": "the feature party's whole share",
+    "CloseLedger": "nothing new: numbers and digests of the job's messages, and a hash of the ledger",
+    "LedgerClosed": "nothing: a hash of the ledger",
+    "Refusal": "what the label party did wrong, in full; of the feature party's own faults only that there "
+    "was one",
+}
+"""By kind of message, what it tells its receiver."""

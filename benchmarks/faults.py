@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import tempfile
 import threading
 import time
@@ -17,11 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import click
 
-from benchmarks.injection import FaultyChannel, FrameFault
+from benchmarks.injection import FaultyChannel, FrameFault, within
 from benchmarks.scene import PARAMS, TREES, Scene, fingerprint
 from parties import config as configuration
 from parties import directory, retry
@@ -125,7 +125,7 @@ def frames(what: FrameFault) -> Callable[[Scene, str, Random], str]:
 
     def inject(scene: Scene, name: str, random: Random) -> str:
         with LabelParty(scene.bank) as party:
-            patient: Any = party._channel._channel
+            patient = within(party._channel, retry.PatientChannel)
             inner = patient._channel
             patient._channel = FaultyChannel(inner, lambda n, peer: what if n % 3 == 0 else "none")
             party.train(alignment="rows", name=name, params=TreeParams(**PARAMS))  # type: ignore[arg-type]
@@ -135,24 +135,29 @@ def frames(what: FrameFault) -> Callable[[Scene, str, Random], str]:
 
 
 def full_at_label(scene: Scene, name: str, random: Random) -> str:
-    """No file of the bank's process can grow; told so, it is run again with room."""
-    failed = scene.run(scene.train(name), file_limit=2_000)
-    if not failed.returncode or "then try again" not in failed.stderr:
-        return f"no clear error: {failed.stderr[-200:]}"
-    scene.run(command_of(scene, "train", name))
+    """No file of the bank's process can grow any more; told so, it goes on with room."""
+    process = scene.begin(scene.train(name))
+    scene.part_way(process, "train", random)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100, 100))
+    _, errors = process.communicate()
+    if process.returncode and ("then try again" not in errors or "Traceback" in errors):
+        return f"no clear error: {errors[-200:]}"
+    if process.returncode:
+        scene.run(command_of(scene, "train", name))
     return judge(scene, "train", name)
 
 
 def full_at_feature(scene: Scene, name: str, random: Random) -> str:
-    """No file of the bureau's process can grow; with room again, the training goes on."""
-    scene.kill_server()
-    scene.start(file_limit=100)
-    failed = scene.run(scene.train(name))
+    """No file of the bureau's server can grow; restarted with room, the training goes on by itself."""
+    process = scene.begin(scene.train(name))
+    scene.part_way(process, "train", random)
+    scene.fill_server()
+    time.sleep(2.0)
     scene.kill_server()
     scene.start()
-    if not failed.returncode:
-        return "no error"
-    scene.run(command_of(scene, "train", name))
+    process.communicate()
+    if process.returncode:
+        scene.run(command_of(scene, "train", name))
     return judge(scene, "train", name)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from vfl.errors import PeerUnreachable
 from vfl.wire.channel import Channel
@@ -16,6 +16,7 @@ from vfl.wire.codec import Envelope, decode_request, encode
 
 BLOCK = 2**14
 Address = tuple[str, int]
+_Kind = TypeVar("_Kind")
 FrameFault = Literal["none", "lost", "answer lost", "twice", "late again", "early"]
 
 
@@ -173,6 +174,13 @@ class FaultyChannel:
         if what == "answer lost":
             raise PeerUnreachable(f"{peer}: the answer was lost")
         return answer
+
+
+def within(channel: Any, kind: type[_Kind]) -> _Kind:
+    """Return the channel of a kind among those that are wrapped in one another."""
+    while not isinstance(channel, kind):
+        channel = channel._channel
+    return channel
 
 
 def _renumbered(frame: bytes) -> bytes:

@@ -82,10 +82,9 @@ class Scene:
     def scores(self, name: str) -> Path:
         return self._root / f"{name}.csv"
 
-    def run(self, command: Sequence[str], file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command of ``vfl`` to its end; ``file_limit`` is the size beyond which no file can grow."""
-        limited = None if file_limit is None else lambda: _limit(file_limit)
-        return subprocess.run(_vfl(command), capture_output=True, text=True, check=False, preexec_fn=limited)
+    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``vfl`` to its end."""
+        return subprocess.run(_vfl(command), capture_output=True, text=True, check=False)
 
     def begin(self, command: Sequence[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(_vfl(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -96,16 +95,19 @@ class Scene:
         while self.proxy.passed < until and process.poll() is None:
             time.sleep(0.001)
 
-    def start(self, file_limit: int | None = None) -> None:
+    def start(self) -> None:
         """Start the bureau's server at its address."""
-        limited = None if file_limit is None else lambda: _limit(file_limit)
         self._server = subprocess.Popen(
             _vfl(["party", "serve", str(self.bureau.directory)]),
             stdout=subprocess.DEVNULL,
             stderr=(self._root / "bureau.log").open("a"),
-            preexec_fn=limited,  # noqa: PLW1509
         )
         _until(lambda: _listens(self._port), "the bureau did not start; see bureau.log")
+
+    def fill_server(self) -> None:
+        """Let no file of the bureau's server grow any more."""
+        if self._server:
+            resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (100, 100))
 
     def kill_server(self) -> None:
         if self._server:
@@ -167,10 +169,6 @@ def fingerprint(party: Config) -> str:
 
 def _vfl(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "parties", *command]
-
-
-def _limit(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def _free_port() -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.injection import FaultyChannel, FrameFault, Proxy
+from benchmarks.injection import FaultyChannel, FrameFault, Proxy, within
 from parties import retry
 from parties.archive import Archive
 from parties.config import Config
@@ -223,8 +223,7 @@ def test_a_cut_and_a_silent_network_are_waited_out(
 
 def test_patience_ends(label: LabelParty, name: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that stays away is told of after the agreed time, and the trees are kept."""
-    channel: Any = label._channel
-    monkeypatch.setattr(channel._channel, "_seconds", 0.3)
+    monkeypatch.setattr(within(label._channel, retry.PatientChannel), "_seconds", 0.3)
     with pytest.raises(PeerUnreachable):
         label.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, proxy.cut))
     assert label.trees_kept(name) == 2
@@ -237,7 +236,7 @@ def test_lost_double_and_reordered_frames_change_nothing(
     label: LabelParty, name: str, bank: Config, bureau: Config, what: FrameFault
 ) -> None:
     """Every third frame of a training, an alignment and a scoring suffers it; results stay."""
-    patient: Any = label._channel._channel  # type: ignore[attr-defined]
+    patient = within(label._channel, retry.PatientChannel)
     expected = label.score("undisturbed", bank.data.source).scores
     patient._channel = FaultyChannel(patient._channel, lambda n, peer: what if n % 3 == 0 else "none")
     label.train(name=name, alignment="a1", params=PARAMS)
@@ -265,27 +264,6 @@ def test_an_alignment_that_was_broken_off_blocks_nothing(label: LabelParty, name
         archive.save_alignment = before
     assert label.align(name="a2").common == {"bureau": 150}
     assert label.train(name=name, alignment="a2", params=PARAMS).trees == 3
-
-
-def test_a_full_disk_is_told_and_harms_nothing(
-    label: LabelParty, name: str, bank: Config, bureau: Config
-) -> None:
-    """A checkpoint that cannot be written ends the training with the remedy; with room it goes on."""
-
-    def fill() -> None:
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64, limit[1]))
-        full.append(limit)
-
-    full: list[tuple[int, int]] = []
-    try:
-        with pytest.raises(StateError, match=r"free some room|has room"):
-            label.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, fill))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, full[0])
-    assert label.trees_kept(name) >= 2
-    label.resume(name)
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
 
 
 def command(*arguments: str) -> list[str]:
@@ -318,4 +296,23 @@ def test_kill_9_of_the_label_party_loses_the_tree_under_way_at_most(
         command("train", str(home), "--resume", name), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
+
+
+def test_a_full_disk_is_told_and_harms_nothing(
+    label: LabelParty, name: str, bank: Config, bureau: Config
+) -> None:
+    """A training that can write no more ends with the remedy; with room it goes on to the same model."""
+    kept = bank.directory / "state" / "training" / f"{name}.checkpoint"
+    arguments = ["train", str(bank.directory), "--model", name, "--alignment", "a1", *ARGUMENTS]
+    process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
+    while not kept.exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100, 100))
+    _, errors = process.communicate()
+    assert process.returncode
+    assert "then try again" in errors
+    assert "Traceback" not in errors
+    label.resume(name)
     assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")

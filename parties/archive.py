@@ -129,6 +129,14 @@ class Archive:
         ]
         return max(fitting, key=lambda record: record.created).alignment if fitting else None
 
+    def fingerprints(self, peer: str, count: int) -> dict[str, bytes]:
+        """Return the fingerprints of the newest alignments with a peer, by name; raises StateError."""
+        records = [record for record in self._alignment_records() if peer in record.common]
+        newest = sorted(records, key=lambda record: record.created)[-count:]
+        return {
+            record.alignment: self.load_alignment(record.alignment)[1][peer].fingerprint for record in newest
+        }
+
     def check_new_model(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
         _check_new(self.models / name, f"model {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from parties.heads import Head, read
+from parties.heads import JOBLESS, Head, read
 from parties.ledger import START, Entry, Ledger, Signed, chained, digest
 from vfl.errors import VflError
 from vfl.wire.messages import CloseLedger
@@ -13,7 +13,7 @@ from vfl.wire.states import REPLIES
 
 Linked = tuple[Entry, bytes]
 
-_REQUESTS = {request.__name__ for request in REPLIES}
+_REQUESTS = {request.__name__ for request in REPLIES} - JOBLESS
 
 
 class Finding(NamedTuple):

@@ -13,6 +13,7 @@ COMMANDS = {
     "api-key": "parties.commands.api_key:api_key",
     "audit": "parties.commands.audit:audit",
     "check": "parties.commands.data:check",
+    "doctor": "parties.commands.doctor:doctor",
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
     "info": "parties.commands.info:info",

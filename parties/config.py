@@ -147,13 +147,17 @@ def _peer(name: str, value: Any, mistakes: list[str]) -> Peer | None:
     peer = read_struct(Peer, value, f"peers.{name}", mistakes)
     if peer is None:
         return None
-    fingerprint = peer.fingerprint.replace(":", "").lower()
     return msgspec.structs.replace(
         peer,
-        fingerprint=fingerprint,
+        fingerprint=_plain(peer.fingerprint),
+        next_fingerprint=peer.next_fingerprint and _plain(peer.next_fingerprint),
         identity=peer.identity and peer.identity.lower(),
         url=peer.url and peer.url.rstrip("/"),
     )
+
+
+def _plain(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").lower()
 
 
 def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) -> Iterator[str]:
@@ -176,9 +180,11 @@ def _peer_mistakes(party: Party, peers: Mapping[str, Peer]) -> Iterator[str]:
     for name, peer in peers.items():
         if name == party.name:
             yield f"peers.{name}: this is the party's own name; rename the peer"
-        other = owners.setdefault(peer.fingerprint, name)
-        if other != name:
-            yield f"peers.{name}.fingerprint: the same as that of {other}; each peer has its own certificate"
+        for fingerprint in peer.fingerprints:
+            other = owners.setdefault(fingerprint, name)
+            if other != name:
+                text = f"the same as that of {other}; each peer has its own certificate"
+                yield f"peers.{name}.fingerprint: {text}"
         if peer.identity and (other := identities.setdefault(peer.identity, name)) != name:
             yield f"peers.{name}.identity: the same as that of {other}; each peer has its own"
         if party.role == "label":

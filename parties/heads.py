@@ -23,9 +23,12 @@ from vfl.wire.states import TRANSITIONS, State
 
 log = logging.getLogger("parties")
 
+JOBLESS = {"ProposeContract"}
+"""Requests that are about a contract and no part of a job, so nothing is signed after them."""
+
 CLOSINGS = {
     kind.__name__ for (before, kind), after in TRANSITIONS.items() if after is State.CLOSED is not before
-}
+} - JOBLESS
 """Requests that end a job."""
 
 

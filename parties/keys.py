@@ -23,29 +23,29 @@ def private_key(config: Config) -> PrivateKey:
     """
     file = config.path(config.crypto.key_file)
     if not file.exists():
-        password = _password(config, new=True)
+        new = password(config, new=True)
         key = generate(config.crypto.key_bits)
-        write_private(file, seal(key, password), replace=False)
+        write_private(file, seal(key, new), replace=False)
         return key
     if file.stat().st_mode & 0o077:
         raise KeyFileError(f"{file} can be read by others; run: chmod 600 {file}")
-    return open_sealed(file.read_bytes(), _password(config, new=False))
+    return open_sealed(file.read_bytes(), password(config, new=False))
 
 
-def _password(config: Config, *, new: bool) -> bytes:
+def password(config: Config, *, new: bool) -> bytes:
     """Return the password from the environment, else from the configured file, else from the terminal."""
-    password = os.environ.get(PASSWORD_VARIABLE, "")
-    if not password and config.crypto.password_file is not None:
+    given = os.environ.get(PASSWORD_VARIABLE, "")
+    if not given and config.crypto.password_file is not None:
         file = config.path(config.crypto.password_file)
         if not file.exists() or file.stat().st_mode & 0o077:
             raise KeyFileError(f"{file} does not exist or can be read by others; make it with mode 600")
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
-    if not password and sys.stdin.isatty():
-        password = getpass.getpass("New password for the key file: " if new else "Password of the key file: ")
-        if new and getpass.getpass("The same again: ") != password:
+        given = file.read_text(encoding="utf-8").rstrip("\r\n")
+    if not given and sys.stdin.isatty():
+        given = getpass.getpass("New password for the key file: " if new else "Password of the key file: ")
+        if new and getpass.getpass("The same again: ") != given:
             raise KeyFileError("the two passwords differ; try again")
-    if not password:
+    if not given:
         raise KeyFileError(
             f"the key file needs a password; set {PASSWORD_VARIABLE}, or crypto.password_file in party.toml"
         )
-    return password.encode()
+    return given.encode()

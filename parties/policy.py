@@ -28,7 +28,7 @@ def peer_with(config: Config, fingerprint: str) -> str:
         UnknownPeer: it is nobody's.
     """
     for name, peer in config.peers.items():
-        if peer.fingerprint == fingerprint:
+        if fingerprint in peer.fingerprints:
             return name
     raise UnknownPeer("this certificate is not in this party's configuration; have its people add it")
 
@@ -79,7 +79,7 @@ def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
 
 def shows_timing(config: Config, fingerprint: str) -> bool:
     """Return whether the peer with this certificate may know how long each step of an answer took."""
-    return any(peer.show_timing for peer in config.peers.values() if peer.fingerprint == fingerprint)
+    return any(peer.show_timing for peer in config.peers.values() if fingerprint in peer.fingerprints)
 
 
 def _check_training(limits: Limits, opening: m.OpenTraining) -> None:

@@ -25,6 +25,7 @@ PURPOSES = {
     "OpenBinning": "weighing the feature party's columns for a scorecard",
     "OpenLinear": "training a linear model on columns of both parties",
     "OpenScoring": "scoring customers with a model",
+    "ProposeContract": "agreeing on a contract",
     "AskShare": "handing over the feature party's share of a model",
 }
 """What a job is for, by the message that opens it."""

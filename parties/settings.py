@@ -19,6 +19,15 @@ Positive = Annotated[int, Meta(ge=1, lt=2**31, description="a whole number from 
 Milliseconds = Annotated[int, Meta(ge=1, le=60_000, description="milliseconds, 1 to 60000")]
 
 
+Fingerprint = Annotated[
+    str,
+    Meta(
+        pattern="^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
+        description="the 64 hex digits that `vfl party show` prints there",
+    ),
+]
+
+
 class Party(Struct, frozen=True, kw_only=True):
     name: Name
     role: Annotated[Literal["label", "feature"], Meta(description='"label" or "feature"')]
@@ -163,6 +172,7 @@ class Metrics(Struct, frozen=True, kw_only=True):
 class Peer(Struct, frozen=True, kw_only=True):
     """Another institution: where it is, which certificate it has, and what it may ask. Default: nothing.
 
+    ``next_fingerprint`` is of the certificate that is to follow, accepted already.
     ``identity`` is the public key that it signs contracts and ledger heads with.
     ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
     ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
@@ -171,13 +181,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     or each column.
     """
 
-    fingerprint: Annotated[
-        str,
-        Meta(
-            pattern="^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
-            description="the 64 hex digits that `vfl party show` prints there",
-        ),
-    ]
+    fingerprint: Fingerprint
+    next_fingerprint: Fingerprint | None = None
     identity: (
         Annotated[
             str,
@@ -197,3 +202,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
     answer_seconds: Positive = 1_800
     limits: Limits = Limits()
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Return the fingerprints of all certificates that are this peer's."""
+        return frozenset(filter(None, (self.fingerprint, self.next_fingerprint)))

@@ -136,12 +136,13 @@ def server_context(files: Files) -> ssl.SSLContext:
     return context
 
 
-def client_context(files: Files, expected: str) -> ssl.SSLContext:
-    """Return the context of a client that talks to the holder of one certificate only.
+def client_context(files: Files, *expected: str) -> ssl.SSLContext:
+    """Return the context of a client that talks to the holder of a known certificate only.
 
     Args:
-        expected: fingerprint of the server's certificate. It is checked within the handshake, so not a
-            byte of a message goes to anybody else, another customer of the same authority included.
+        expected: fingerprint of the server's certificate, or of the present and the next one. It is checked
+            within the handshake, so not a byte of a message goes to anybody else, another customer of the
+            same authority included.
 
     Raises:
         ConfigError: a file is missing or they do not belong together.
@@ -151,7 +152,7 @@ def client_context(files: Files, expected: str) -> ssl.SSLContext:
         def do_handshake(self, block: bool = False) -> None:
             super().do_handshake(block)
             certificate = self.getpeercert(binary_form=True)
-            if certificate is None or fingerprint(certificate) != expected:
+            if certificate is None or fingerprint(certificate) not in expected:
                 raise ssl.SSLCertVerificationError("the server's certificate is not the configured one")
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

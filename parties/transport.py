@@ -162,7 +162,7 @@ class HttpsChannel:
 
     def _connect(self, peer: Peer, url: str) -> _Connections:
         pool = httpcore.ConnectionPool(
-            ssl_context=tls.client_context(tls.files_of(self._config), peer.fingerprint),
+            ssl_context=tls.client_context(tls.files_of(self._config), *peer.fingerprints),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,

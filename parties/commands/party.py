@@ -18,7 +18,10 @@ from parties.settings import PERMISSIONS, Reasons
 PLACES = {
     "add-peer": "parties.commands.party:add_peer",
     "identity": "parties.commands.party:make_identity",
+    "expect": "parties.commands.rotate:expect",
     "init": "parties.commands.party:init",
+    "rotate-paillier": "parties.commands.rotate:rotate_paillier",
+    "rotate-tls": "parties.commands.rotate:rotate_tls",
     "serve": "parties.commands.serve:serve",
     "show": "parties.commands.party:show_party",
 }

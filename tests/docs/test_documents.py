@@ -15,6 +15,7 @@ import pytest
 
 from parties.cli import main
 from vfl.wire import messages
+from vfl.wire.handshake import Hello, Welcome
 from vfl.wire.reveals import REVEALS
 from vfl.wire.states import REPLIES, TRANSITIONS, diagram
 
@@ -106,7 +107,7 @@ def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type)
     assert re.search(r"`tests/\S+::test_\w+`", row)
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+@pytest.mark.parametrize("message", [*MESSAGES, Hello, Welcome], ids=lambda message: message.__name__)
 def test_ledgers_say_what_the_protocol_says_is_revealed(message: type) -> None:
     """What ledgers say that a message reveals stands in its row, in the same words."""
     row = re.sub(r"\*\*|`", "", row_of(message))

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 REVEALS: dict[str, str] = {
+    "Hello": "which release the label party runs",
+    "Welcome": "the same of the feature party; its clock; what it allows this peer",
     "OpenAlignment": "how many usable customers the label party has; how keys are made",
     "AlignmentOpened": "how many usable customers the feature party has",
     "MaskPoints": "nothing but their number",

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from vfl.wire.messages.fields import Count, Key32, Message
 
-Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+_Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
 class CloseLedger(Message, frozen=True):
@@ -22,7 +22,7 @@ class CloseLedger(Message, frozen=True):
     digest: Key32
     head: Key32
     identity: Key32
-    signature: Signature
+    signature: _Signature
 
 
 class LedgerClosed(Message, frozen=True):
@@ -30,7 +30,7 @@ class LedgerClosed(Message, frozen=True):
 
     head: Key32
     identity: Key32
-    signature: Signature
+    signature: _Signature
 
 
 LedgerRequest = CloseLedger

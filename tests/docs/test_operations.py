@@ -44,7 +44,8 @@ name=${{unit#vfl@}}; pid={root}/$name.pid; log={root}/$name.log
 stop() {{
     [ -e $pid ] || return 0
     kill -TERM $(cat $pid)
-    while kill -0 $(cat $pid) 2>/dev/null; do sleep 0.1; done
+    for _ in $(seq 400); do kill -0 $(cat $pid) 2>/dev/null || break; sleep 0.1; done
+    kill -KILL $(cat $pid) 2>/dev/null && {{ echo "$name did not stop" >&2; rm $pid; exit 1; }}
     rm $pid
 }}
 start() {{

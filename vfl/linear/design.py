@@ -43,6 +43,7 @@ class Design:
     evidence: dict[str, float]
     columns: Float64
     _scaling: Scaling
+    _coded: bool
 
     @classmethod
     def of(
@@ -63,7 +64,7 @@ class Design:
         """
         if binning is None:
             scaling = Scaling.fit(table.columns, standardise=params.standardise)
-            return cls(list(table.names), {}, scaling.apply(table.columns), scaling)
+            return cls(list(table.names), {}, scaling.apply(table.columns), scaling, False)
         if params.standardise:
             raise ParameterError("weights of evidence have one scale already: set standardise to false")
         own, told = binning.binning.own, binning.binning.unknown
@@ -75,11 +76,13 @@ class Design:
             there = {peer: np.isin(np.arange(len(columns)), known[peer]) for peer in evidence}
             taking_part = msgspec.structs.replace(binning.binning, unknown=evidence)
             columns = np.hstack([columns, unknown_columns(taking_part, there)])
-        return cls(own.names, evidence, columns, Scaling.none(len(own.names)))
+        return cls(own.names, evidence, columns, Scaling.none(len(own.names)), True)
 
     def terms(self, coefficients: Float64) -> LinearTerms:
         """The label party's terms, of coefficients [columns]."""
-        return LinearTerms.of(self.names, self._scaling, coefficients[: len(self.names)])
+        own = slice(len(self.names))
+        mean = self.columns[:, own].mean(axis=0) if self._coded else None
+        return LinearTerms.of(self.names, self._scaling, coefficients[own], mean)
 
     def unknown(self, coefficients: Float64) -> dict[str, float]:
         """By feature party, what a customer that it does not know adds at the label party."""

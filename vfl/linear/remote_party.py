@@ -65,7 +65,7 @@ class RemoteParty:
         columns: names, by number where the party hides them.
         change: how far its coefficients would have moved in the last round, at most.
         directions: how many it has offered.
-        unknown: what a customer that it does not know adds to the linear predictor, once the job is closed.
+        shown, base, unknown: as in `vfl.linear.model.LinearPeer`, once the job is closed.
     """
 
     def __init__(
@@ -78,16 +78,17 @@ class RemoteParty:
     ) -> None:
         self.rows = rows
         self.columns: list[str] = []
+        self.shown: list[str] = []
         self.change = 0.0
         self.directions = 0
-        self.unknown = 0.0
+        self.base = self.unknown = 0.0
         self._session, self._encryptor, self._decryptor = session, encryptor, decryptor
         self._slots = slots
 
     def open(self, request: m.OpenLinear) -> None:
         """Open the job and learn how many columns there are."""
-        names = self._session.ask(request, m.LinearOpened).columns
-        self.columns = [f"{self._session.peer}.{name or number}" for number, name in enumerate(names)]
+        self.shown = self._session.ask(request, m.LinearOpened).columns
+        self.columns = [f"{self._session.peer}.{name or number}" for number, name in enumerate(self.shown)]
 
     def round(self, sent: Round, offered: Offered) -> bool:
         """Send a round and take what is offered; returns whether something was."""
@@ -162,4 +163,5 @@ class RemoteParty:
 
     def close(self, coefficients: Float64) -> None:
         """End the job; the party keeps its coefficients."""
-        self.unknown = self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed).unknown
+        closed = self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed)
+        self.base, self.unknown = closed.base, closed.unknown

@@ -56,6 +56,7 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.MASKED, m.GiveUnmasked): State.FITTING,
     (State.NEW, m.OpenScoring): State.SCORING,
     (State.SCORING, m.AskDirections): State.SCORING,
+    (State.SCORING, m.AskPartialScores): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
     (State.NEW, m.AskShare): State.CLOSED,
 }
@@ -84,6 +85,7 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.CloseLinear: m.LinearClosed,
     m.OpenScoring: m.ScoringOpened,
     m.AskDirections: m.DirectionsGiven,
+    m.AskPartialScores: m.PartialScoresGiven,
     m.CloseScoring: m.ScoringClosed,
     m.AskShare: m.ShareGiven,
 }

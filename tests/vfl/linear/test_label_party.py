@@ -126,7 +126,7 @@ def test_shares_predict_what_scikit_learn_predicts(consortium, linear, private_k
     y = labels_of(people, "logistic")
     group = consortium(people.label, people.parties, directions=4)
     result, _ = linear.fit(group, y, LinearParams(), private_key)
-    terms = group.parties["telco"].linear_shares["m"].terms
+    terms = group.parties["telco"].shares["m"].terms
     frame = people.parties["telco"].reindex(group.label.index)
     part = terms.predictor(frame.to_numpy(np.float32))
     unknown = ~group.label.index.isin(people.parties["telco"].index)

@@ -7,8 +7,9 @@ import pytest
 import xgboost
 
 from vfl.errors import DataError, NotAligned, ParameterError, PeerRefused
-from vfl.model import LabelShare, label_share, to_json
+from vfl.model import LabelShare
 from vfl.params import TreeParams
+from vfl.scoring.kinds import label_share, to_json
 from vfl.scoring.label_party import ask_share, score
 from vfl.table import LabelTable
 from vfl.trees.compare import compare_trees

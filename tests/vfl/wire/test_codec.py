@@ -35,6 +35,7 @@ REQUESTS = [
     m.CloseLinear([0.5, -1.0]),
     m.OpenScoring("m1", "a1", bytes(32)),
     m.AskDirections(bytes(400)),
+    m.AskPartialScores(bytes(400)),
     m.CloseScoring(),
     m.AskShare("m1"),
 ]

@@ -138,9 +138,11 @@ class CloseLinear(Message, frozen=True):
 
 
 class LinearClosed(Message, frozen=True):
-    """``unknown`` is what a customer that the feature party does not know adds to the linear predictor."""
+    """What the means of the feature party's columns add to the linear predictor, and what a customer does
+    that the party does not know."""
 
     directions: Count
+    base: Finite
     unknown: Finite
 
 

@@ -1,0 +1,63 @@
+"""The kinds of model: boosted trees and linear models. Only this module tells their shares apart.
+
+Both kinds of a label party's share have ``columns`` of its table, ``features`` (what it tells contributions
+of), ``owners``, ``peers`` and ``objective``; a peer has ``shown``, its columns by name, and ``parts``, how
+many numbers it says of a row: 0 where it is never asked. Both kinds of a feature party's share have
+``columns`` of its table, ``features`` and ``parts``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from vfl.errors import StateError
+from vfl.linear.model import LinearFeatureShare, LinearLabelShare, LinearPeer
+from vfl.linear.predict import LinearPredictor
+from vfl.model import FeatureShare, LabelShare, PeerColumns
+from vfl.scoring.model import Model
+from vfl.trees.predict import Predictor
+
+AnyLabelShare = LabelShare | LinearLabelShare
+AnyFeatureShare = FeatureShare | LinearFeatureShare
+AnyPeer = PeerColumns | LinearPeer
+
+_Trees = TypeVar("_Trees", LabelShare, FeatureShare)
+_Linear = TypeVar("_Linear", LinearLabelShare, LinearFeatureShare)
+
+
+def model_of(share: AnyLabelShare) -> Model:
+    """A label party's share made ready to score."""
+    return Predictor(share) if isinstance(share, LabelShare) else LinearPredictor(share)
+
+
+def to_json(share: AnyLabelShare | AnyFeatureShare) -> bytes:
+    """A share as JSON; numbers are written so that reading gives the same bits."""
+    return msgspec.json.encode(share)
+
+
+def label_share(data: bytes) -> AnyLabelShare:
+    """Read a label party's share, of whatever kind.
+
+    Raises:
+        StateError: not a share of this version, or one that contradicts itself.
+    """
+    return _read(data, LabelShare, LinearLabelShare)
+
+
+def feature_share(data: bytes) -> AnyFeatureShare:
+    """Read a feature party's share; raises as `label_share` does."""
+    return _read(data, FeatureShare, LinearFeatureShare)
+
+
+class _Tag(msgspec.Struct):
+    algorithm: str = "trees"
+
+
+def _read(data: bytes, trees: type[_Trees], linear: type[_Linear]) -> _Trees | _Linear:
+    try:
+        is_linear = msgspec.json.decode(data, type=_Tag).algorithm == "linear"
+        return msgspec.json.decode(data, type=linear) if is_linear else msgspec.json.decode(data, type=trees)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise StateError(f"Not a readable {trees.__name__}: {error}") from error

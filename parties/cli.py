@@ -11,6 +11,7 @@ from parties.commands.lazy import LazyGroup
 COMMANDS = {
     "align": "parties.commands.work:align",
     "api-key": "parties.commands.api_key:api_key",
+    "bin": "parties.commands.scorecard:bin_columns",
     "check": "parties.commands.data:check",
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
@@ -20,6 +21,7 @@ COMMANDS = {
     "plan": "parties.commands.plan:plan",
     "publish": "parties.commands.publish:publish",
     "score": "parties.commands.work:score",
+    "scorecard": "parties.commands.scorecard:points",
     "train": "parties.commands.work:train",
     "withdraw": "parties.commands.publish:withdraw",
 }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parties import connectors, database, rows
-from parties.archive import AlignmentRecord, Archive, ModelRecord
+from parties.archive import AlignmentRecord, Archive, BinningRecord, ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
 from parties.keys import private_key
@@ -18,16 +18,19 @@ from parties.ledger import Ledger, LedgerChannel
 from parties.names import chosen
 from parties.progress import Progress, silent
 from parties.rows import Rows
+from parties.training import Job, train_linear, train_trees, validation_seed
 from parties.transport import HttpsChannel
 from vfl.errors import ConfigError, ParameterError
-from vfl.params import TreeParams
+from vfl.linear.design import NamedBinning
+from vfl.params import LinearParams, TreeParams
 from vfl.psi import label_party as psi
 from vfl.psi.alignment import Alignment, Mode
+from vfl.scorecard.label_party import fit_binning
+from vfl.scorecard.model import LabelBinning
+from vfl.scorecard.params import BinningParams
 from vfl.scoring import label_party as scoring
 from vfl.trace import Span
-from vfl.trees import label_party as trees
 from vfl.trees.export import to_xgboost_json
-from vfl.trees.stopping import EarlyStopping
 from vfl.wire.session import LabelSession
 
 
@@ -82,12 +85,63 @@ class LabelParty:
         table = rows.load(config, training=source is None)
         return self._align(name, mode, config, table, on_progress)[0]
 
+    def bin(
+        self,
+        *,
+        alignment: str | None = None,
+        name: str | None = None,
+        params: BinningParams | None = None,
+        validation_fraction: float = 0.0,
+        on_progress: Progress = silent,
+    ) -> tuple[BinningRecord, LabelBinning]:
+        """Bin every party's columns by the labels; each party keeps its part under the name.
+
+        Args:
+            alignment: the newest one of ``[data]`` by default.
+            name: of the binning; a fresh one by default.
+            validation_fraction: share of rows, 0 to 0.9, that are not counted: a model on this binning keeps
+                out the same ones.
+
+        Raises:
+            as :meth:`train`.
+        """
+        _check_fraction(validation_fraction)
+        name = chosen("binning", name)
+        self._archive.check_new_binning(name)
+        record, alignments = self._aligned(alignment)
+        table = fitting(record, alignments, rows.load(self._config))
+        fit = ~rows.drawn(table.identifiers, validation_fraction, 0)
+        key = private_key(self._config)
+        started = time.monotonic()
+        made = fit_binning(
+            self._sessions(alignments),
+            alignments,
+            table,
+            params or BinningParams(),
+            key,
+            binning_id=name,
+            fit=fit,
+            profile=self._config.crypto.profile,
+            on_progress=on_progress,
+        )
+        found = BinningRecord(
+            binning=name,
+            alignment=record.alignment,
+            rows=int(fit.sum()),
+            validation_fraction=validation_fraction,
+            seconds=round(time.monotonic() - started, 3),
+            created=database.now(),
+        )
+        self._archive.save_binning(found, made)
+        return found, made
+
     def train(
         self,
         *,
         alignment: str | None = None,
         name: str | None = None,
-        params: TreeParams | None = None,
+        params: TreeParams | LinearParams | None = None,
+        binning: str | None = None,
         validation_fraction: float = 0.0,
         on_progress: Progress = silent,
     ) -> ModelRecord:
@@ -98,52 +152,47 @@ class LabelParty:
         Args:
             alignment: the newest one of ``[data]`` by default.
             name: of the model; a fresh one by default.
-            params: those of ``[model]`` by default.
+            params: those of ``[model]`` by default; `LinearParams` make a linear model.
+            binning: in whose weights of evidence the columns of a linear model take part.
             validation_fraction: share of rows, 0 to 0.9, kept out of training to watch the metric on.
 
         Raises:
-            ParameterError: the validation fraction is out of range.
+            ParameterError: the validation fraction is out of range, or does not fit the binning.
             NotAligned: the data has changed since it was aligned.
             DataError, StateError, KeyFileError, PeerError: as their names say.
         """
-        if not 0 <= validation_fraction <= 0.9:
-            raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
+        _check_fraction(validation_fraction)
         name = chosen("model", name)
         self._archive.check_new_model(name)
         params = params or self._config.model
+        bins = self._binning(binning, params, validation_fraction)
         record, alignments = self._aligned(alignment)
         table = fitting(record, alignments, rows.load(self._config))
-        watch = rows.drawn(table.identifiers, validation_fraction, params.random_state)
+        watch = rows.drawn(table.identifiers, validation_fraction, validation_seed(params))
         key = private_key(self._config)  # made when first needed, which is no part of training
-        started = time.monotonic()
-        result = trees.train(
-            self._sessions(alignments),
-            alignments,
-            table,
-            params,
-            key,
-            model_id=name,
-            watch=watch,
-            profile=self._config.crypto.profile,
-            on_progress=on_progress,
-        )
-        seconds = time.monotonic() - started
-        alone = trees.train({}, {}, table, params, key, model_id=name, watch=watch)
-        made = ModelRecord(
+        profile, sessions = self._config.crypto.profile, self._sessions(alignments)
+        job = Job(sessions, alignments, table, watch, key, profile, on_progress)
+        asked = ModelRecord(
             model=name,
             alignment=record.alignment,
+            binning=binning,
             rows=int((~watch).sum()),
             validation_rows=int(watch.sum()),
             validation_fraction=validation_fraction,
-            trees=len(result.share.trees),
-            metric=EarlyStopping(params, table.labels[:0], None).name,
-            history=result.history,
-            importances=result.importances,
-            seconds=round(seconds, 3),
+            trees=0,
+            metric="",
+            history=[],
+            importances={},
+            seconds=0.0,
             created=database.now(),
         )
-        self._archive.save_model(made, result.share, alone.share)
-        return made
+        trained = (
+            train_trees(job, params, asked)
+            if isinstance(params, TreeParams)
+            else train_linear(job, params, bins, asked)
+        )
+        self._archive.save_model(trained.record, trained.share, trained.bank_only)
+        return trained.record
 
     def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
         """Score another population, which is first aligned with the model's peers if it never was.
@@ -224,7 +273,8 @@ class LabelParty:
         if source is None:
             aligned, alignments = self._aligned(record.alignment)
             table = fitting(aligned, alignments, loaded)
-            judged = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
+            seed = validation_seed(share.params)
+            judged = rows.drawn(table.identifiers, record.validation_fraction, seed)
             rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
         else:
             table = loaded.label_table
@@ -280,6 +330,21 @@ class LabelParty:
         self._archive.save_alignment(record, made)
         return record, made
 
+    def _binning(
+        self, name: str | None, params: TreeParams | LinearParams, validation_fraction: float
+    ) -> NamedBinning | None:
+        if name is None:
+            return None
+        if isinstance(params, TreeParams):
+            raise ParameterError("trees bin for themselves: leave the binning out, or train a linear model")
+        record, binning = self._archive.load_binning(name)
+        if record.validation_fraction != validation_fraction:
+            raise ParameterError(
+                f"binning {name} kept out {record.validation_fraction:g} of the rows; train with the same "
+                "validation fraction, or the labels of validation rows are in its weights of evidence"
+            )
+        return NamedBinning(name, binning)
+
     def _aligned(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
         return self._archive.load_alignment(
             name or self._archive.latest_alignment(connectors.describe(self._config))
@@ -298,3 +363,8 @@ class LabelParty:
 
     def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
         return {peer: LabelSession(self._channel, peer) for peer in peers}
+
+
+def _check_fraction(validation_fraction: float) -> None:
+    if not 0 <= validation_fraction <= 0.9:
+        raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")

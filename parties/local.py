@@ -1,4 +1,4 @@
-"""What a party keeps in its own files: alignments and shares of models.
+"""What a party keeps in its own files: alignments, binnings and shares of models.
 
 An alignment names customers and a share is part of a model, so every file is 0600 in a 0700 directory
 and written whole or not at all. What a peer asks for is looked up under that peer's name only.
@@ -17,8 +17,10 @@ from parties.config import Config
 from parties.files import private_directory, write_private
 from parties.rows import Source
 from vfl.errors import StateError
-from vfl.model import FeatureShare, feature_share, to_json
 from vfl.psi.alignment import Alignment
+from vfl.scorecard import model as binnings
+from vfl.scorecard.model import Binning
+from vfl.scoring.kinds import AnyFeatureShare, feature_share, to_json
 
 
 class PeerStore:
@@ -28,6 +30,7 @@ class PeerStore:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments" / peer
         self._shares = root / "shares" / peer
+        self._binnings = root / "binnings" / peer
         self._scratch = root / "scratch"
         self._source = source
         self.memory_limit = config.server.memory_limit_mb * 2**20
@@ -49,14 +52,27 @@ class PeerStore:
         """Return names and values of this party's columns; see `Source.aligned`."""
         return self._source.aligned(alignment)
 
+    def has_binning(self, binning_id: str) -> bool:
+        return self._binning(binning_id).exists()
+
+    def save_binning(self, binning_id: str, binning: Binning) -> None:
+        """Raises StateError where there is one of that name."""
+        write_new(self._binning(binning_id), binnings.to_json(binning), f"binning {binning_id}")
+
+    def load_binning(self, binning_id: str) -> Binning:
+        """Raises StateError where there is none of that name."""
+        return binnings.own_binning(
+            read_stored(self._binning(binning_id), f"binning {binning_id}", "bin again")
+        )
+
     def has_share(self, model_id: str) -> bool:
         return self._share(model_id).exists()
 
-    def save_share(self, model_id: str, share: FeatureShare) -> None:
+    def save_share(self, model_id: str, share: AnyFeatureShare) -> None:
         """Raises StateError where there is one of that name."""
         write_new(self._share(model_id), to_json(share), f"the share of model {model_id}")
 
-    def load_share(self, model_id: str) -> FeatureShare:
+    def load_share(self, model_id: str) -> AnyFeatureShare:
         """Raises StateError where there is none of that name."""
         return feature_share(
             read_stored(self._share(model_id), f"the share of model {model_id}", "train again")
@@ -85,6 +101,9 @@ class PeerStore:
 
     def _alignment(self, alignment_id: str) -> Path:
         return self._alignments / f"{alignment_id}.alignment"
+
+    def _binning(self, binning_id: str) -> Path:
+        return self._binnings / f"{binning_id}.json"
 
     def _share(self, model_id: str) -> Path:
         return self._shares / f"{model_id}.json"

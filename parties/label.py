@@ -28,9 +28,9 @@ from vfl.psi.alignment import Alignment, Mode
 from vfl.scorecard.label_party import fit_binning
 from vfl.scorecard.model import LabelBinning
 from vfl.scorecard.params import BinningParams
+from vfl.scoring import kinds
 from vfl.scoring import label_party as scoring
 from vfl.trace import Span
-from vfl.trees.export import to_xgboost_json
 from vfl.wire.session import LabelSession
 
 
@@ -280,12 +280,12 @@ class LabelParty:
             table = loaded.label_table
             alignments = self._population(config, loaded, share.owners, on_progress).alignments
         sessions = self._sessions(share.owners)
-        directions = scoring.ask_all(sessions, alignments, share, model_id=model, on_progress=on_progress)
+        told = scoring.ask_all(sessions, alignments, share, model_id=model, on_progress=on_progress)
         return score_views(
             table,
             share,
             self._archive.load_bank_only(model),
-            directions,
+            told,
             alignments,
             label_party=self._config.party.name,
             model=model,
@@ -298,7 +298,7 @@ class LabelParty:
         return self._archive.load_record(model)
 
     def export(self, model: str) -> bytes:
-        """Ask the peers for their shares and merge all into XGBoost's JSON.
+        """Ask the peers for their shares and merge all into one JSON document, see `kinds.merged`.
 
         Raises:
             StateError: no such model, or a share of another one.
@@ -306,9 +306,8 @@ class LabelParty:
         """
         _, share = self._archive.load_model(model)
         sessions = self._sessions(share.owners)
-        return to_xgboost_json(
-            share, {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
-        )
+        parts = {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
+        return kinds.merged(share, parts, self._config.party.name)
 
     def peer_spans(self) -> dict[str, list[Span]]:
         """Return the steps that each peer told of while this process was recorded."""

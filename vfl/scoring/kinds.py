@@ -8,15 +8,18 @@ many numbers it says of a row: 0 where it is never asked. Both kinds of a featur
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
 from vfl.errors import StateError
+from vfl.linear.export import to_linear_json
 from vfl.linear.model import LinearFeatureShare, LinearLabelShare, LinearPeer
 from vfl.linear.predict import LinearPredictor
 from vfl.model import FeatureShare, LabelShare, PeerColumns
 from vfl.scoring.model import Model
+from vfl.trees.export import to_xgboost_json
 from vfl.trees.predict import Predictor
 
 AnyLabelShare = LabelShare | LinearLabelShare
@@ -35,6 +38,21 @@ def model_of(share: AnyLabelShare) -> Model:
 def to_json(share: AnyLabelShare | AnyFeatureShare) -> bytes:
     """A share as JSON; numbers are written so that reading gives the same bits."""
     return msgspec.json.encode(share)
+
+
+def merged(share: AnyLabelShare, parts: Mapping[str, AnyFeatureShare], label_party: str) -> bytes:
+    """A whole model as JSON, from the label party's share and every feature party's by name.
+
+    Boosted trees become XGBoost's JSON, linear models that of `vfl.linear.export.MergedModel`.
+
+    Raises:
+        StateError: a share is absent, or belongs to another model than the label party's.
+    """
+    if isinstance(share, LabelShare):
+        trees = {name: part for name, part in parts.items() if isinstance(part, FeatureShare)}
+        return to_xgboost_json(share, trees)
+    linear = {name: part for name, part in parts.items() if isinstance(part, LinearFeatureShare)}
+    return to_linear_json(share, linear, label_party)
 
 
 def label_share(data: bytes) -> AnyLabelShare:

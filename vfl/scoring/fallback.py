@@ -51,13 +51,13 @@ def fit(margins: Floats, joint: Float32, objective: str) -> Link:
     if not len(margins):
         raise DataError("the two models need rows to be compared on, and there are none")
     design = np.column_stack([margins.astype(np.float64), np.ones(len(margins))])
-    target: Float64 = joint.astype(np.float64)
+    target = joint.astype(np.float64)
     if objective == "binary:logistic":
         found = _logistic(design, target)
     else:
         if objective == "count:poisson":
-            target = np.log(np.maximum(target, float(np.finfo(np.float32).tiny)))
-        found = np.linalg.lstsq(design, target, rcond=None)[0]
+            target = np.log(np.maximum(target, np.finfo(np.float32).tiny))
+        found = np.asarray(np.linalg.lstsq(design, target, rcond=None)[0], dtype=np.float64)
     return Link(float(found[0]), float(found[1]))
 
 

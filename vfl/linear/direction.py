@@ -24,10 +24,10 @@ NULL = 1e-9
 CURVED = 1e-6
 """Least eigenvalue of the curvature, of its largest: encrypted products are rounded."""
 
-SPANNED = 1e-7
+SPANNED = 1e-9
 """Share of a step outside the directions below which it lies within them."""
 
-ZERO = 1e-11
+ZERO = 1e-8
 """Share of the terms of a coefficient below which their sum is zero."""
 
 
@@ -79,9 +79,9 @@ class Directions:
         self._curvature = np.zeros((f, f))
         self.w = np.zeros(f)
         self._directions, self._coefficients = np.zeros((f, 0)), np.zeros(0)
-        # The signs that the label party was told to count on, and whether it left them: then the next step
-        # is bounded, so that it improves.
+        # The signs that the label party was told to count on, where it was then, and whether it left them.
         self._face: Float64 | None = None
+        self._before = np.zeros(0)
         self._crossed = False
 
     @property
@@ -123,6 +123,8 @@ class Directions:
         """Offer a step; nothing where it is small or would take a direction more than are offered."""
         if np.abs(step).max(initial=0.0) <= self._tol:
             return None
+        if self._crossed:
+            return self._offered(None, *self._retreat())
         within, new = self._split(step)
         if new.any():
             if self.offered >= self._most:
@@ -134,7 +136,11 @@ class Directions:
         elif not self._l1:
             return None
         values = (self._columns @ self._directions[:, -1]).astype(np.float32) if new.any() else None
-        base, mixing, bounded, norm = self._room(within)
+        return self._offered(values, *self._room(within, np.sign(self.w + step)))
+
+    def _offered(
+        self, values: Float32 | None, base: Float64, mixing: Float64, bounded: bool, norm: Float64
+    ) -> Offer:
         moves = self._directions @ mixing
         linear = self._l2 * (moves.T @ (self._directions @ base)) + self._l1 * norm
         return Offer(values, base, mixing, bounded, self._l2 * (moves.T @ moves), linear)
@@ -166,25 +172,38 @@ class Directions:
             new = np.zeros_like(step)
         return within, new
 
-    def _room(self, step: Float64) -> tuple[Float64, Float64, bool, Float64]:
+    def _retreat(self) -> tuple[Float64, Float64, bool, Float64]:
+        """Room between the coefficients before signs were left and the first zero on the way.
+
+        The penalty is exact there, so the label party ends no worse than before, and the coefficient at the
+        zero can be left out.
+        """
+        here, there = self._at(self._before), self.w
+        crossing = np.flatnonzero(here * there < 0)
+        shares = here[crossing] / (here[crossing] - there[crossing])
+        way = float(shares.min(initial=1.0)) * (self._coefficients - self._before)
+        norm = np.abs(self._at(self._before + way)).sum() - np.abs(here).sum()
+        self._face, self._crossed = None, False
+        return self._before, way[:, None], True, np.array([norm])
+
+    def _room(self, step: Float64, face: Float64) -> tuple[Float64, Float64, bool, Float64]:
         """Where the label party may go: base, mixing, whether bounded, and how the L1 norm changes.
 
         Args:
             step: [offered], to the minimum of the quadratic model, in directions.
+            face: [f], signs of the coefficients there.
         """
         here, count = self._coefficients, self.offered
         if not self._l1:
             return np.zeros(count), np.eye(count), False, np.zeros(count)
-        there = self._at(here + step)
-        face = np.sign(there)
-        kept = np.array_equal(face, np.sign(self.w)) and not self._crossed
-        self._face = face if kept else None
-        if not kept:
+        self._face = None
+        if not np.array_equal(face, np.sign(self.w)):
             # The norm is convex, so between the two ends it is at most linear.
-            norm = np.abs(there).sum() - np.abs(self.w).sum()
+            norm = np.abs(self._at(here + step)).sum() - np.abs(self.w).sum()
             return here, step[:, None], True, np.array([norm])
         outside = self._directions[face == 0]
         _, sizes, axes = np.linalg.svd(outside)
         rank = int(np.count_nonzero(sizes > SPANNED * sizes.max(initial=0.0)))
         mixing = axes[rank:].T
+        self._face, self._before = face, here
         return np.zeros(count), mixing, False, face @ self._directions @ mixing

@@ -121,13 +121,21 @@ def test_while_no_sign_changes_all_that_keeps_zeros_is_free():
     np.testing.assert_allclose(told(offered, there) - told(offered, here), change, atol=1e-9)
 
 
-def test_where_signs_were_left_the_next_step_is_bounded():
-    """The label party cannot see that a coefficient has crossed zero; the next step makes it good."""
-    _, directions, _ = make(l1=2.0)
-    first = directions.offer(np.array([1.0, 1.0, 1.0, 1.0]))
+def test_where_signs_were_left_the_way_back_is_offered():
+    """The label party cannot see that a coefficient has crossed zero; it may go as far as the first zero."""
+    _, directions, _ = make(l1=2.0, l2=0.5)
+    first = directions.offer(np.array([1.0, 2.0, 1.0, 1.0]))
     directions.combine(first.base + first.mixing @ np.ones(1))
-    offered = directions.offer(np.array([0.1, 0.0, 0.0, 0.0]))
+    offered = directions.offer(np.array([-0.1, -0.1, 0.0, 0.0]))
+    before = directions.w
     assert not offered.bounded
-    start = offered.mixing.T @ directions._coefficients
-    directions.combine(offered.mixing @ -start)  # every sign turned
-    assert directions.offer(0.01 * np.sign(directions.w)).bounded
+    directions.combine(directions._coefficients + np.array([0.0, 50.0]))
+    crossed = directions.w
+    assert (before * crossed < 0).any()
+    back = directions.offer(np.full(4, 0.1))
+    assert back.bounded
+    assert back.values is None
+    directions.combine(back.base + back.mixing @ np.ones(1))
+    assert (directions.w == 0).any()
+    assert (before * directions.w >= 0).all()
+    np.testing.assert_allclose(told(back, np.ones(1)), cost(directions.w) - cost(before), atol=1e-9)

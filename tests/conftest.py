@@ -11,6 +11,7 @@ import pytest
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
 from vfl.linear.feature_party import LinearWorker
+from vfl.linear.shared.feature_party import SharedWorker
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.feature_party import BinningWorker
 from vfl.scorecard.model import Binning
@@ -99,6 +100,8 @@ class MemoryParty:
             return BinningWorker(self, show_columns=self._show_columns, min_rows=self._min_rows).handle
         if isinstance(opening, m.OpenLinear):
             return LinearWorker(self, show_columns=self._show_columns, directions=self._directions).handle
+        if isinstance(opening, m.OpenShared):
+            return SharedWorker(self, show_columns=self._show_columns).handle
         return TrainingWorker(self, show_columns=self._show_columns).handle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import DataError, ParameterError
-from vfl.linear.columns import Scaling
+from vfl.linear.columns import CLIPPED, Scaling
 from vfl.linear.model import LinearTerms
 from vfl.params import LinearParams
 from vfl.scorecard.model import LabelBinning, unknown_columns, woe_columns
@@ -63,7 +64,8 @@ class Design:
             DataError: the columns cannot be used, or are not those that were binned.
         """
         if binning is None:
-            scaling = Scaling.fit(table.columns, standardise=params.standardise)
+            limit = CLIPPED if params.protocol == "shared" else math.inf
+            scaling = Scaling.fit(table.columns, standardise=params.standardise, limit=limit)
             return cls(list(table.names), {}, scaling.apply(table.columns), scaling, False)
         if params.standardise:
             raise ParameterError("weights of evidence have one scale already: set standardise to false")

@@ -189,11 +189,14 @@ class LinearWorker:
                 raise OutOfRange("the sums are no gradient: the coefficients would have no bounds")
             offered = self._directions.offer(step)
         if offered is None:
-            return m.DirectionOffered(change, b"", False, [], [])
+            return m.DirectionOffered(change, b"", [], [], False, [], [])
+        new = offered.values
         return m.DirectionOffered(
             change,
-            offered.values.astype("<f4", copy=False).tobytes(),
-            offered.fresh,
+            b"" if new is None else new.astype("<f4", copy=False).tobytes(),
+            offered.base.tolist(),
+            offered.mixing.ravel().tolist(),
+            offered.bounded,
             offered.square.ravel().tolist(),
             offered.linear.tolist(),
         )
@@ -207,10 +210,9 @@ class LinearWorker:
         return np.asarray(np.ldexp(products, -self._round.curvature_exponent))
 
     def _combine(self, coefficients: list[float]) -> None:
-        if len(coefficients) != self._directions.live:
-            raise OutOfRange(
-                f"{self._directions.live} directions are to be combined, not {len(coefficients)}"
-            )
+        offered = self._directions.offered
+        if len(coefficients) != offered:
+            raise OutOfRange(f"{offered} directions are to be combined, not {len(coefficients)}")
         self._directions.combine(np.array(coefficients, dtype=np.float64))
 
     def _close(self, request: m.CloseLinear) -> m.LinearClosed:

@@ -30,7 +30,8 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A party's columns and what each adds to the linear predictor; lists of one length.
 
     A column adds ``coefficient * (x - shift) / scale``, ``fill`` standing for a missing x and for a customer
-    that the party does not know. ``mean`` is the mean of ``(x - shift) / scale`` over the party's rows.
+    that the party does not know. ``mean`` is the mean of ``(x - shift) / scale`` over the party's rows. Where
+    there is a ``limit``, ``(x - shift) / scale`` counts as that at most, and as its negative at least.
     """
 
     columns: list[str]
@@ -39,12 +40,14 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scale: list[float]
     mean: list[float]
     coefficients: list[float]
+    limit: float | None = None
 
     def __post_init__(self) -> None:
         numbers = (self.fill, self.shift, self.scale, self.mean, self.coefficients)
         _check(all(len(values) == len(self.columns) for values in numbers), "uneven terms")
         _check(all(math.isfinite(x) for values in numbers for x in values), "number that is not finite")
         _check(all(x > 0 for x in self.scale), "scale that is not above 0")
+        _check(self.limit is None or 0 < self.limit < math.inf, "limit that is not above 0")
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             scale=scaling.scale.tolist(),
             mean=(scaling.unknown() if mean is None else mean).tolist(),
             coefficients=coefficients.tolist(),
+            limit=scaling.limit if math.isfinite(scaling.limit) else None,
         )
 
     def predictor(self, columns: Columns) -> Float64:
@@ -79,7 +83,8 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def scaling(self) -> Scaling:
-        return Scaling(np.array(self.fill), np.array(self.shift), np.array(self.scale))
+        limit = math.inf if self.limit is None else self.limit
+        return Scaling(np.array(self.fill), np.array(self.shift), np.array(self.scale), limit)
 
 
 class LinearFeatureShare(

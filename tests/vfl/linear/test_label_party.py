@@ -91,6 +91,21 @@ def test_losses_and_penalties_equal_scikit_learns(consortium, linear, private_ke
         assert (coefficients == 0).any()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_l1_penalty_over_two_parties_equals_scikit_learns(consortium, linear, private_key):
+    """Correlated columns at two parties, some of them dropped, take no more directions than columns."""
+    people = linear.population(rows=240, widths=(3, 5, 4), seed=3)
+    y = labels_of(people, "logistic")
+    group = consortium(people.label, people.parties, directions=5)
+    result, coefficients = linear.fit(group, y, LinearParams(C=0.2, l1_ratio=0.9), private_key)
+    judge = exact_elastic_net(C=0.2, l1_ratio=0.9).fit(linear.pooled(group), y)
+    assert result.converged
+    assert result.directions["telco"] <= 5
+    assert result.directions["payments"] <= 4
+    np.testing.assert_allclose(coefficients, judge.coef_[0], atol=CLOSE)
+    assert (coefficients == 0).any()
+
+
 def test_columns_as_they_are_equal_scikit_learns(consortium, linear, private_key):
     """Without scaling the penalty is that of the raw columns; an unknown customer has their means."""
     people = linear.population(widths=(3, 4), known=0.7)
@@ -384,7 +399,9 @@ LIES = {
     ),
     "a penalty of another size": (m.DirectionOffered, replaced(square=[1.0, 0.0])),
     "a penalty that rewards": (m.DirectionOffered, replaced(square=lambda b: [-1.0])),
-    "more live directions": (m.DirectionOffered, replaced(linear=[0.0, 0.0])),
+    "another number of choices": (m.DirectionOffered, replaced(linear=[0.0, 0.0])),
+    "another number of directions": (m.DirectionOffered, replaced(base=[0.0, 0.0])),
+    "mixing of another size": (m.DirectionOffered, replaced(mixing=[])),
 }
 
 

@@ -14,8 +14,9 @@ from vfl.wire.messages.binning import *
 from vfl.wire.messages.fields import *
 from vfl.wire.messages.linear import *
 from vfl.wire.messages.scoring import *
+from vfl.wire.messages.shared import *
 from vfl.wire.messages.training import *
 
-Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest
+Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | SharedRequest | ScoringRequest
 
-Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | Refusal
+Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | SharedReply | ScoringReply | Refusal

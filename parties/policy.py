@@ -17,6 +17,7 @@ PERMISSION_FOR: dict[type[m.Message], Permission] = {
     m.OpenTraining: "train",
     m.OpenBinning: "train",
     m.OpenLinear: "train",
+    m.OpenShared: "train",
     m.OpenScoring: "score",
     m.AskShare: "export",
 }
@@ -59,6 +60,8 @@ def check_opening(peer: Peer, opening: m.Message, open_jobs: int) -> None:
         _at_most("max_depth", opening.max_depth, peer.limits.max_depth)
     if isinstance(opening, m.OpenLinear):
         _at_most("max_iter", opening.rounds, peer.limits.max_rounds)
+    if isinstance(opening, m.OpenShared):
+        _at_most("max_iter", opening.steps, peer.limits.max_rounds)
     if isinstance(opening, (m.OpenTraining, m.OpenBinning)):
         check_rows(peer, int.from_bytes(opening.fit_rows, "little").bit_count())
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from parties.archive import LinearFacts, ModelRecord
 from parties.progress import Progress
 from vfl.crypto.paillier import PrivateKey, Profile
-from vfl.linear import label_party as linear
+from vfl.linear import training as linear
 from vfl.linear.design import NamedBinning
 from vfl.params import LinearParams, TreeParams
 from vfl.psi.alignment import Alignment
@@ -88,12 +88,13 @@ def train_trees(job: Job, params: TreeParams, record: ModelRecord) -> Trained:
 def train_linear(
     job: Job, params: LinearParams, binning: NamedBinning | None, record: ModelRecord
 ) -> Trained:
-    """Train a linear model; ``record`` says what was asked. Raises as `vfl.linear.label_party.train`.
+    """Train a linear model; ``record`` says what was asked. Raises as `vfl.linear.training.train`.
 
     Validation rows have no weight: they take part in no sum but their parties' means and deviations.
     """
     weights = np.ones(len(job.watch), np.float32) if job.table.weights is None else job.table.weights
-    table = dataclasses.replace(job.table, weights=np.where(job.watch, np.float32(0), weights))
+    weights = np.where(job.watch, np.float32(0), weights)
+    table = dataclasses.replace(job.table, weights=weights) if job.watch.any() else job.table
     started = time.monotonic()
     result = linear.train(
         job.sessions,

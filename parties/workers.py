@@ -11,6 +11,7 @@ from parties.rows import Source
 from parties.settings import Peer
 from vfl.errors import NotAligned, NotAllowed
 from vfl.linear.feature_party import LinearWorker
+from vfl.linear.shared.feature_party import SharedWorker
 from vfl.psi.feature_party import AlignmentWorker
 from vfl.scorecard.feature_party import BinningWorker
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
@@ -18,7 +19,7 @@ from vfl.trees.feature_party import TrainingWorker
 from vfl.wire import messages as m
 from vfl.wire.session import Handler
 
-ALIGNED = (m.OpenTraining, m.OpenBinning, m.OpenLinear, m.OpenScoring)
+ALIGNED = (m.OpenTraining, m.OpenBinning, m.OpenLinear, m.OpenShared, m.OpenScoring)
 """Openings of jobs on aligned rows."""
 
 
@@ -44,14 +45,14 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
         ).handle
     if isinstance(opening, ALIGNED) and not store.has_alignment(opening.alignment):
         raise NotAligned(f"this party has made no alignment {opening.alignment} with you; align first")
-    if isinstance(opening, (m.OpenTraining, m.OpenLinear)) and store.has_share(opening.model):
+    if isinstance(opening, (m.OpenTraining, m.OpenLinear, m.OpenShared)) and store.has_share(opening.model):
         raise NotAllowed(f"model {opening.model} exists already; choose another name")
     if isinstance(opening, m.OpenTraining):
         return TrainingWorker(store, show_columns=grant.show_columns).handle
     if isinstance(opening, m.OpenBinning):
         return _binning_worker(store, grant, opening)
-    if isinstance(opening, m.OpenLinear):
-        return _linear_worker(store, grant, opening)
+    if isinstance(opening, (m.OpenLinear, m.OpenShared)):
+        return _linear_worker(config, store, grant, opening)
     if isinstance(opening, (m.OpenScoring, m.AskShare)) and not store.has_share(opening.model):
         raise NotAllowed(f"this party has no share of a model {opening.model} of yours; train it first")
     if isinstance(opening, m.OpenScoring):
@@ -66,9 +67,13 @@ def _binning_worker(store: PeerStore, grant: Peer, opening: m.OpenBinning) -> Ha
     return BinningWorker(store, show_columns=grant.show_columns, min_rows=least).handle
 
 
-def _linear_worker(store: PeerStore, grant: Peer, opening: m.OpenLinear) -> Handler:
+def _linear_worker(
+    config: Config, store: PeerStore, grant: Peer, opening: m.OpenLinear | m.OpenShared
+) -> Handler:
     policy.check_rows(grant, len(store.load_alignment(opening.alignment).identifiers))
     if opening.binning is not None and not store.has_binning(opening.binning):
         raise NotAllowed(f"this party has no binning {opening.binning} of yours; bin first")
+    if isinstance(opening, m.OpenShared):
+        return SharedWorker(store, show_columns=grant.show_columns, profile=config.crypto.profile).handle
     most = grant.limits.max_directions
     return LinearWorker(store, show_columns=grant.show_columns, directions=most).handle

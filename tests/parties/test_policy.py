@@ -22,6 +22,7 @@ TRAIN = m.OpenTraining(
 )  # fmt: skip
 BIN = m.OpenBinning("b", "a", b"f" * 32, b"\xff" * 20, b"n", 0, 160, 1.0, "quantile", 20)
 LINEAR = m.OpenLinear("m", "a", b"f" * 32, None, 160, b"n", 1.0, 0.0, 1e-5, True, 30)
+SHARED = m.OpenShared("m", "a", b"f" * 32, None, 160, b"n", 3, 4, 1.0, True, 30)
 
 
 def peer(*allow: str, **limits: int) -> Peer:
@@ -36,7 +37,7 @@ def test_every_opening_needs_a_permission() -> None:
 
 @pytest.mark.parametrize(
     "opening",
-    [ALIGN, TRAIN, BIN, LINEAR, m.OpenScoring("m", "a", b"f" * 32), m.AskShare("m")],
+    [ALIGN, TRAIN, BIN, LINEAR, SHARED, m.OpenScoring("m", "a", b"f" * 32), m.AskShare("m")],
     ids=lambda o: type(o).__name__,
 )
 def test_only_the_named_permission_opens(opening: m.Message) -> None:
@@ -57,6 +58,7 @@ def test_only_the_named_permission_opens(opening: m.Message) -> None:
         (TRAIN, {"open_jobs": 2}, "2 jobs open"),
         (BIN, {"min_rows": 161}, "training on 160 rows"),
         (LINEAR, {"max_rounds": 29}, "max_iter=30 asked"),
+        (SHARED, {"max_rounds": 29}, "max_iter=30 asked"),
     ],
 )
 def test_limits_hold_to_the_number(opening: m.Message, limits: dict[str, int], told: str) -> None:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from vfl.crypto.paillier import Profile
 from vfl.federation import Federation, label_table, reachable
-from vfl.linear.label_party import train
+from vfl.linear.training import train
 from vfl.params import LinearParams
 from vfl.psi.alignment import Alignment
 from vfl.scoring.label_party import score

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from vfl.errors import StateError
 from vfl.linear.columns import Columns, Scaling
-from vfl.linear.loss import LOSSES
 from vfl.params import LinearParams
 from vfl.scorecard.model import Binning, woe_columns
 
@@ -63,10 +62,6 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             coefficients=coefficients.tolist(),
             limit=scaling.limit if math.isfinite(scaling.limit) else None,
         )
-
-    def predictor(self, columns: Columns) -> Float64:
-        """What rows [n, f] of these columns add to the linear predictor, float64 [n]."""
-        return np.asarray(self.scaling.apply(columns) @ np.array(self.coefficients))
 
     def contributions(self, columns: Columns) -> Float64:
         """How much more than its mean each column of rows [n, f] adds, float64 [n, f]."""
@@ -162,7 +157,7 @@ class LinearLabelShare(
         terms: of the label party's own columns.
         owners: names of the feature parties.
         peers: their parts, in the order of ``owners``.
-        binning: as in `LinearFeatureShare`, of the label party's own columns.
+        binning: as in `LinearFeatureShare`, of the label party's columns that were kept.
     """
 
     version: int = VERSION
@@ -205,18 +200,6 @@ class LinearLabelShare(
     def coded(self, columns: Float32) -> Columns:
         """Rows [n, columns of the table] as the columns that the terms are about."""
         return columns if self.binning is None else woe_columns(self.binning, columns)
-
-    def predict(self, columns: Float32, others: list[Float64]) -> Float64:
-        """Predictions float64 [n]: a probability, a value or an expected count.
-
-        Args:
-            columns: float32 [n, f], the label party's table.
-            others: float64 [n] of each owner, its part of the linear predictor; `unknown` where it does not
-                know the customer.
-        """
-        own = self.terms.predictor(self.coded(columns))
-        z = self.intercept + own + np.sum([np.zeros(len(columns)), *others], axis=0)
-        return LOSSES[self.params.loss].mean(z)
 
 
 def _check_coding(version: int, terms: LinearTerms, binning: Binning | None) -> None:

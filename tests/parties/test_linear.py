@@ -21,10 +21,11 @@ from parties.rows import Source
 from parties.scorecard import scorecard
 from vfl.errors import ParameterError, PeerRefused, StateError
 from vfl.linear.model import LinearFeatureShare, LinearLabelShare
+from vfl.linear.predict import partial_scores
 from vfl.params import LinearParams, TreeParams
-from vfl.scorecard.model import woe_columns
 from vfl.scorecard.params import BinningParams
 from vfl.scorecard.points import Scale
+from vfl.scoring.kinds import model_of
 
 ROWS = 400
 WOE = LinearParams(standardise=False, tol=1e-7)
@@ -126,10 +127,10 @@ def test_a_scorecard_is_points_of_each_partys_own_bins(
     assert isinstance(other, LinearFeatureShare)
     assert other.binning is not None
     known = own["customer_id"].isin(theirs["customer_id"]).to_numpy()
-    parts = np.full(ROWS, share.peers[0].unknown)
-    raw = theirs[["x", "y", "z"]].to_numpy(np.float32)
-    parts[known] = woe_columns(other.binning, raw) @ other.terms.coefficients
-    probability = share.predict(own[["age", "debt"]].to_numpy(np.float32), [parts])
+    part = partial_scores(other, theirs[["x", "y", "z"]].to_numpy(np.float32), other.features)
+    raw = own[share.columns].to_numpy(np.float32)
+    margins = model_of(share).batch_margins(raw, [part], [np.flatnonzero(known)])
+    probability = 1 / (1 + np.exp(-margins))
     score = cards[0].base_points + points(cards[0].rows, own)
     score = score + np.where(known, 0, cards[0].unknown["bureau"])
     score[known] += points(cards[1].rows, theirs)

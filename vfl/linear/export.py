@@ -14,6 +14,7 @@ from vfl.scorecard.model import CodedColumn
 class Term(msgspec.Struct, frozen=True, kw_only=True):
     """A column of a party: it adds ``coefficient * (x - shift) / scale``, ``fill`` standing for a missing x.
 
+    Where there is a ``limit``, ``(x - shift) / scale`` counts as that at most, and as its negative at least.
     With ``bins`` x is the weight of evidence of the column's bin, and no x is missing.
     """
 
@@ -23,6 +24,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     fill: float
     shift: float
     scale: float
+    limit: float | None
     bins: CodedColumn | None
 
 
@@ -85,5 +87,6 @@ def _terms(party: str, share: LinearLabelShare | LinearFeatureShare) -> Iterator
             fill=fill,
             shift=shift,
             scale=scale,
+            limit=terms.limit,
             bins=coded,
         )

@@ -202,7 +202,7 @@ class _Training:
                 )
                 for peer, remote in zip(self._peers, self._remotes, strict=True)
             ],
-            binning=self._binning and self._binning.binning.own,
+            binning=self._binning and self._binning.binning.own.of_kept(),
         )
         directions = {
             peer: remote.directions for peer, remote in zip(self._peers, self._remotes, strict=True)

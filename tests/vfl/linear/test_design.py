@@ -11,7 +11,7 @@ from vfl.params import LinearParams
 from vfl.scorecard.label_party import fit_binning
 from vfl.scorecard.model import woe_columns
 from vfl.scorecard.params import BinningParams
-from vfl.scoring.kinds import feature_share, label_share, to_json
+from vfl.scoring.kinds import feature_share, label_share, model_of, to_json
 from vfl.table import LabelTable
 
 ROWS = 500
@@ -58,9 +58,9 @@ def test_coefficients_are_scikit_learns_on_pooled_weights_of_evidence(binned, pr
         result.share.peers[0].unknown, judge.coef_[0, -1] * binning.unknown["telco"], atol=2e-5
     )
     stored, share = label_share(to_json(result.share)), feature_share(to_json(share))
-    parts = np.full(ROWS, stored.peers[0].unknown)
-    parts[at] = share.terms.predictor(share.coded(raw))
-    predicted = stored.predict(table.columns, [parts])
+    told = share.terms.contributions(share.coded(raw))
+    own_columns = table.columns[:, [table.names.index(name) for name in stored.columns]]
+    predicted = model_of(stored).predict(own_columns, [told], [np.array(at)])
     np.testing.assert_allclose(predicted, judge.predict_proba(pooled)[:, 1], atol=1e-5)
 
 

@@ -10,6 +10,7 @@ from vfl.crypto.paillier import Decryptor
 from vfl.errors import DataError, MalformedMessage, NotAligned, PeerRefused
 from vfl.linear.direction import Directions
 from vfl.linear.label_party import train
+from vfl.linear.predict import LinearPredictor
 from vfl.linear.problem import Problem
 from vfl.params import LinearParams
 from vfl.table import LabelTable
@@ -143,12 +144,13 @@ def test_shares_predict_what_scikit_learn_predicts(consortium, linear, private_k
     result, _ = linear.fit(group, y, LinearParams(), private_key)
     terms = group.parties["telco"].shares["m"].terms
     frame = people.parties["telco"].reindex(group.label.index)
-    part = terms.predictor(frame.to_numpy(np.float32))
+    part = terms.contributions(frame.to_numpy(np.float32))
     unknown = ~group.label.index.isin(people.parties["telco"].index)
-    np.testing.assert_allclose(part[unknown], terms.unknown(), atol=1e-12)
+    np.testing.assert_array_equal(part[unknown], 0)
     pooled = linear.pooled(group)
     judge = exact_logistic(C=1.0).fit(pooled, y)
-    predicted = result.share.predict(group.label.to_numpy(np.float32), [part])
+    known = [np.arange(len(part))]
+    predicted = LinearPredictor(result.share).predict(group.label.to_numpy(np.float32), [part], known)
     np.testing.assert_allclose(predicted, judge.predict_proba(pooled)[:, 1], atol=CLOSE)
 
 

@@ -35,9 +35,10 @@ def test_shares_are_read_as_they_were_written():
 def test_a_missing_value_and_an_unknown_customer_count_as_the_mean():
     """Of scaled columns that adds nothing."""
     assert TERMS.unknown() == 0
-    part = TERMS.predictor(X)
-    mean = TERMS.predictor(np.array([[2.0, 20.0]], dtype=np.float32))
-    np.testing.assert_allclose(part[1] - mean, 0.1 * (2.0 - 2.0) / X[:, 0].std())
+    contributions = TERMS.contributions(X)
+    x = X[:, 0].astype(np.float64)
+    np.testing.assert_allclose(contributions[:, 0], 0.1 * (x - x.mean()) / x.std(), atol=1e-15)
+    assert contributions[1, 1] == 0
 
 
 @pytest.mark.parametrize(

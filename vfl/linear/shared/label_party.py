@@ -220,7 +220,7 @@ class _Training:
             terms=self._design.terms(own[constant:]),
             owners=[session.peer],
             peers=[LinearPeer(shown=self._shown, base=closed.base, unknown=closed.unknown + unknown)],
-            binning=self._binning and self._binning.binning.own,
+            binning=self._binning and self._binning.binning.own.of_kept(),
         )
         last = max(change, closed.change)
         names = [f"{session.peer}.{name or number}" for number, name in enumerate(self._shown)]

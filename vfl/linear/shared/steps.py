@@ -31,11 +31,12 @@ FACTOR_BITS = 64
 LEAST = 0.01
 """Eigenvalue of the scaled bound below which the two parties' columns count as equal there."""
 
-FLATTEST = 1e-3
-"""Least curvature, of the bound's, that the number of steps allows for."""
+FLATTEST, STEEPEST = 1e-3, 0.1
+"""What the least curvature over both parties' columns is taken to be, of the bound's, at least and at most:
+nobody knows it, and a feature party's columns may be flatter than the label party's."""
 
 CAUTION = 0.8
-"""Least curvature over both parties' columns, as a share of that over the label party's alone."""
+"""Between these, its share of the least curvature over the label party's columns alone."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Plan:
         bound = np.block([[np.eye(k), between], [between.T, np.eye(f)]])
         values, axes = np.linalg.eigh(bound)
         inverse = (axes / np.maximum(values, LEAST)) @ axes.T * (4 / rows)
-        root = math.sqrt(min(max(CAUTION * flattest, FLATTEST), 1.0))
+        root = math.sqrt(min(max(CAUTION * flattest, FLATTEST), STEEPEST))
         gain = 4 / (1 + root) ** 2 * inverse
         penalty = np.zeros((k + f, k + f))
         penalty[:k, :k], penalty[k:, k:] = penalties
@@ -88,8 +89,6 @@ class Plan:
 
     def steps(self, accuracy: float) -> int:
         """After how many steps the first distance to the solution should have shrunk to an accuracy."""
-        if self.momentum == 0:
-            return 2
         return 2 + math.ceil(2 * math.log(accuracy) / math.log(self.momentum))
 
 

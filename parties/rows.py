@@ -115,7 +115,7 @@ class Source:
             DataError: the data cannot be used.
         """
         with self._lock:
-            version, kept = self._file_version(), self._aligned.pop(alignment.fingerprint, None)
+            version, kept = connectors.version(self._config), self._aligned.pop(alignment.fingerprint, None)
             if kept is None or version is None or kept.version != version:
                 rows = self._read()
                 names, columns = rows.table.names, rows.table.columns[rows.of(alignment.identifiers)]
@@ -129,17 +129,10 @@ class Source:
             return kept.names, kept.columns
 
     def _read(self) -> Rows:
-        version = self._file_version()
+        version = connectors.version(self._config)
         if self._rows is None or version is None or version != self._version:
             self._rows, self._version = load(self._config), version
         return self._rows
-
-    def _file_version(self) -> tuple[int, int] | None:
-        path = self._config.path(self._config.data.source)
-        if "://" in self._config.data.source or not path.exists():
-            return None
-        status = path.stat()
-        return status.st_mtime_ns, status.st_size
 
 
 def population(keys: Sequence[str]) -> str:

@@ -162,7 +162,7 @@ def client_context(files: Files, expected: str) -> ssl.SSLContext:
 
 
 def public_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return the context of a server for clients that show a key of the API and no certificate: TLS 1.2 or 1.3.
+    """Return the context of a server whose clients show an API key and no certificate: TLS 1.2 or 1.3.
 
     Raises:
         ConfigError: a file is missing or they do not belong together.

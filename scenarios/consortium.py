@@ -48,7 +48,7 @@ class Institution:
         label: the label column; the institution that has one is the label party.
         allow: what a feature party lets the label party ask.
         reasons: under which names it lets contributions of its columns be told.
-        columns: what else ``[data]`` says of columns, such as which one holds amounts.
+        columns: columns with a use of their own by what they hold: ``amount``, ``day``.
     """
 
     name: str
@@ -198,25 +198,16 @@ class Consortium:
         options = ["--name", part.name, "--role", part.role, "--data", str(part.data)]
         options += ["--key", f"{part.key_field}={part.key}", "--recipe", f"{part.key_field}: {part.recipe}"]
         options += ["--label", part.label] if part.label else ["--port", str(free_port())]
+        options += [word for role, column in part.columns.items() for word in (f"--{role}", column)]
         options += ["--dev-ca", "authority", "--json"]
         facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
-        self._set(part.name, "data", part.columns)
         return facts
 
     def _grant(self, part: Institution, fingerprint: str) -> None:
         """Let a feature party grant the label party what it allows."""
         allowed = [word for permission in part.allow for word in ("--allow", permission)]
-        self._add_peer(part.name, self.label.name, fingerprint, *allowed, "--show-columns")
-        self._set(part.name, f"peers.{self.label.name}", {"reasons": part.reasons} if part.reasons else {})
-
-    def _set(self, name: str, section: str, values: Mapping[str, str]) -> None:
-        """Write texts into a section of a party's ``party.toml``, as its owner would by hand."""
-        file, heading = self.path(name) / "party.toml", f"[{section}]\n"
-        lines = "".join(f'{key} = "{value}"\n' for key, value in values.items())
-        content = file.read_text()
-        if heading not in content:
-            raise ValueError(f"{file} has no section {section}")
-        file.write_text(content.replace(heading, heading + lines, 1))
+        reasons = ("--reasons", part.reasons) if part.reasons else ()
+        self._add_peer(part.name, self.label.name, fingerprint, *allowed, "--show-columns", *reasons)
 
     def _add_peer(self, name: str, peer: str, fingerprint: str, *options: str) -> None:
         add = ("party", "add-peer", name, peer, "--fingerprint", fingerprint)

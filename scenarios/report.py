@@ -131,7 +131,7 @@ class Report(RunReport, frozen=True, kw_only=True):
         rows, auc = self.rows, self.auc_known
         return [
             f"with 1 false alarm in 100 good customers: {alone:.0%} found alone, {together:.0%} together",
-            f"ROC-AUC on the {rows['test_known']:,} of {rows['test']:,} test customers that every partner "
+            f"ROC-AUC on the {rows['test_known']:,} of {rows['test']:,} test rows that every partner "
             f"knows: {auc['together']:.4f} together, {auc['pooled']:.4f} pooled",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),

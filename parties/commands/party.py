@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -13,7 +13,7 @@ from parties import tls
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
-from parties.settings import PERMISSIONS
+from parties.settings import PERMISSIONS, Reasons
 
 PLACES = {
     "add-peer": "parties.commands.party:add_peer",
@@ -49,6 +49,8 @@ def party() -> None:
 )
 @click.option("recipe", "--recipe", multiple=True, help="'FIELD: STEP STEP'; default: nfkc strip upper.")
 @click.option("--label", help="The label column (label party).")
+@click.option("--amount", help="Column of what a missed row loses (label party).")
+@click.option("--day", help="Column of the day of a row (label party).")
 @click.option("--exclude", multiple=True, help="Column that does not take part. Repeatable.")
 @click.option("--on-duplicates", type=click.Choice(["refuse", "keep_first", "drop"]), help="Rows of one key.")
 @click.option("--on-empty", type=click.Choice(["refuse", "drop"]), help="Rows without a key.")
@@ -96,6 +98,11 @@ def init(
 @click.option("--url", help="Where a feature party listens, such as https://host:8443.")
 @click.option("--allow", multiple=True, type=click.Choice(PERMISSIONS), help="What it may ask. Repeatable.")
 @click.option("--show-columns", is_flag=True, help="Tell it the names of our columns.")
+@click.option(
+    "--reasons",
+    type=click.Choice(get_args(Reasons)),
+    help="Under which names it may tell what our columns contribute to a score; default: merged.",
+)
 @click.option("--show-timing", is_flag=True, help="Tell it how long each step of an answer took.")
 @json_option
 def add_peer(
@@ -106,6 +113,7 @@ def add_peer(
     url: str | None,
     allow: tuple[str, ...],
     show_columns: bool,
+    reasons: str | None,
     show_timing: bool,
     as_json: bool,
 ) -> None:
@@ -114,6 +122,7 @@ def add_peer(
     settings |= {"url": url} if url else {}
     settings |= {"allow": list(allow)} if allow else {}
     settings |= {"show_columns": True} if show_columns else {}
+    settings |= {"reasons": reasons} if reasons else {}
     settings |= {"show_timing": True} if show_timing else {}
     config = directories.add_peer(directory, peer, settings)
     show(

@@ -32,6 +32,15 @@ def read(config: Config) -> pd.DataFrame:
     )
 
 
+def version(config: Config) -> tuple[int, int] | None:
+    """Return what differs once the file of ``[data]`` has been written again; None for a database."""
+    path = config.path(config.data.source)
+    if "://" in config.data.source or not path.exists():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
 def describe(config: Config) -> str:
     """Return the source of ``[data]`` as it may be stored: a whole path, or a URL without its password."""
     if "://" not in config.data.source:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from parties import rows
+from parties import connectors, rows
 from parties.archive import Archive
 from parties.config import Config
 from parties.serving.answers import Answer, PartyStatus, Record, Scored, Unscored
@@ -64,6 +64,7 @@ class Served:
         self._scorer = Scorer(self.share, alone, publication.link, config.party.name)
         aligned, alignments = archive.load_alignment(publication.alignment)
         source = config if publication.source is None else config.with_source(publication.source)
+        self._source, self._version, self._read_at = source, connectors.version(source), time.monotonic()
         loaded = rows.load(source.with_columns(self.share.columns), training=False)
         unchanged = rows.population(loaded.identifiers.keys) == aligned.population
         peers: Sequence[AnyPeer] = self.share.peers
@@ -80,6 +81,16 @@ class Served:
         self.partners = {peer: Partner(peer, partial(job_with, peer), config.serving) for peer in needed}
         for partner in self.partners.values():
             partner.wait_until_tried(config.serving.max_budget_ms / 1e3)
+
+    def outdated(self, refresh: float) -> bool:
+        """Return whether the customers' rows are to be read again.
+
+        A file is when it was written again, a database after so many seconds.
+        """
+        version = connectors.version(self._source)
+        if version is None:
+            return time.monotonic() - self._read_at > refresh
+        return version != self._version
 
     def enter(self) -> None:
         """Keep the partners open until `leave` is called as often."""

@@ -167,13 +167,15 @@ class Service:
             served = self._served.get(model)
             current = served.publication.number if served else self._withdrawn.get(model, 0)
             failed, since = self._not_ready.get(model, (0, 0.0))
-            if number != current and (number != failed or time.monotonic() - since > RETRY_SECONDS):
+            outdated = served is not None and served.outdated(self._config.serving.refresh_seconds)
+            waited = number != failed or time.monotonic() - since > RETRY_SECONDS
+            if waited and (number != current or outdated):
                 self._change(model, number)
         for model in [model for model in self._served if model not in newest]:
             self._serve(model, None)
 
     def _change(self, model: str, number: int) -> None:
-        """Serve another version of a model; where that fails the one before goes on."""
+        """Serve another version of a model, or its rows as they are now; else the one before goes on."""
         try:
             version = self._publications.load(model, number)
             served = (

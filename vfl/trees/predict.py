@@ -107,8 +107,11 @@ class Predictor(Model):
             bits = np.full((len(columns), left.shape[1]), np.nan, dtype=np.float32)
             bits[rows] = ~left
             parts.append(bits)
-        booster = xgboost.Booster(model_file=bytearray(with_directions(self._share)))
-        predicted: Float32 = booster.inplace_predict(np.hstack(parts), validate_features=False)
+        is_logistic = self._share.params.objective == "binary:logistic"
+        model = xgboost.XGBClassifier() if is_logistic else xgboost.XGBRegressor()
+        model.load_model(bytearray(with_directions(self._share)))
+        table = np.hstack(parts)
+        predicted: Float32 = model.predict_proba(table)[:, 1] if is_logistic else model.predict(table)
         return predicted
 
     @cached_property

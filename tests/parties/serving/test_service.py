@@ -104,6 +104,22 @@ def test_features_of_the_request_replace_those_looked_up(world: Any, service: Se
     assert changed.score != world.scores["c200"]
 
 
+def test_columns_are_looked_up_as_they_are_now(world: Any, service: Service) -> None:
+    """A population that is written again is served within a moment, without another publication."""
+    source = world.bank.path(world.bank.data.source)
+    before = source.read_bytes()
+    table = pd.read_csv(source).set_index("customer_id")
+    table.loc["c200", ["age", "wage"]] = [3.0, -3.0]
+    renewed = one(service, record("c200", age=3.0, wage=-3.0)).score
+    assert renewed != one(service, record("c200")).score
+    try:
+        table.to_csv(source)
+        until(lambda: one(service, record("c200")).score == renewed)
+    finally:
+        source.write_bytes(before)
+    until(lambda: one(service, record("c200")).score == pytest.approx(world.scores["c200"], abs=0))
+
+
 def test_records_that_cannot_be_scored_say_why(service: Service) -> None:
     """Among records that can, a bad key and an unknown customer have a code of their own."""
     answer = service.score("m1", [record("c200"), record("  "), record("nobody"), record("\ud800")])

@@ -73,7 +73,7 @@ class SharedWorker:
             else Scaling.none(len(self._names))
         )
         scaled = self._scaling.apply(columns)
-        self._mean = scaled.mean(axis=0)
+        self._mean = None if self._binning is None else scaled.mean(axis=0)
         unknown = np.tile(self._scaling.unknown(), (request.rows - len(columns), 1))
         with span("basis"):
             self._basis = Basis.of(np.vstack([scaled, unknown]), np.full(scaled.shape[1], request.l2))

@@ -61,6 +61,8 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         after = consortium.traffic()["partner"]
         consortium.run("score", "bank", MODEL, "--in", "test.parquet", "--out", "scores.csv")
     fit = pooled.trained_on(consortium)
+    totals = json.loads(consortium.run("ledger", "bank", "--json"))
+    messages = {total["kind"]: total["messages"] for total in totals}
     seconds = record["seconds"]
     versions = json.loads(consortium.run("info", "--json"))
     return {
@@ -68,12 +70,12 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         "protocol": protocol,
         "rows": len(fit.labels),
         "train_seconds": seconds,
-        "iterations": len(record["history"]),
+        "iterations": messages["OpenRound" if protocol == "plain" else "OpenStep"],
         "converged": record["linear"]["converged"],
         "directions": record["linear"]["directions"],
         "auc_test": auc_of_scores(workload.test, directory),
         **_against_pooled(workload.test, fit, consortium, record),
-        **_against_limit(fit, consortium, protocol, seconds),
+        **(_against_limit(fit, messages, consortium.key_bits, seconds) if protocol == "plain" else {}),
         "kernel": versions.pop("kernel"),
         "threads": int(versions.pop("threads")),
         "key_bits": consortium.key_bits,
@@ -110,16 +112,12 @@ def _partner_coefficients(consortium: Consortium) -> list[float]:
 
 
 def _against_limit(
-    fit: pooled.Pooled, consortium: Consortium, protocol: Protocol, seconds: float
+    fit: pooled.Pooled, messages: dict[str, int], key_bits: int, seconds: float
 ) -> dict[str, Any]:
-    if protocol == "shared":
-        return {}
-    totals = json.loads(consortium.run("ledger", "bank", "--json"))
-    messages = {total["kind"]: total["messages"] for total in totals}
     chunks = -(-len(fit.labels) // CHUNK_ROWS)
     rounds = Rounds(messages["OpenRound"], messages["Curvatures"] // chunks)
     partner = fit.columns[:, fit.own :]
-    least = linear_limit.measure(partner, LinearParams(), rounds, consortium.key_bits)
+    least = linear_limit.measure(partner, LinearParams(), rounds, key_bits)
     return {"curved_rounds": rounds.curved, **least, "efficiency": least["limit_seconds"] / seconds}
 
 

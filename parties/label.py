@@ -1,40 +1,27 @@
-"""What a label party does with its peers, from its configuration: align, train, score, evaluate, export."""
+"""A label party at work, from its configuration: it aligns, bins, trains, scores, evaluates and exports."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from parties import connectors, database, rows
-from parties.archive import AlignmentRecord, Archive, BinningRecord, ModelRecord
+from parties import rows
+from parties.archive import ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
-from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
-from parties.ledger import Ledger, LedgerChannel
 from parties.names import chosen
 from parties.progress import Progress, silent
 from parties.rows import Rows
-from parties.training import Job, train_linear, train_trees, validation_seed
-from parties.transport import HttpsChannel
-from vfl.errors import ConfigError, ParameterError
-from vfl.linear.design import NamedBinning
-from vfl.params import LinearParams, TreeParams
-from vfl.psi import label_party as psi
-from vfl.psi.alignment import Alignment, Mode
-from vfl.scorecard.label_party import fit_binning
-from vfl.scorecard.model import LabelBinning
-from vfl.scorecard.params import BinningParams
+from parties.trainer import Trainer
+from parties.training import validation_seed
 from vfl.scoring import kinds
 from vfl.scoring import label_party as scoring
-from vfl.trace import Span
-from vfl.wire.session import LabelSession
 
 
-class LabelParty:
+class LabelParty(Trainer):
     """A label party at work. Use it as a context manager; it holds connections to the peers.
 
     Args:
@@ -43,156 +30,6 @@ class LabelParty:
     Raises:
         ConfigError: the role is another one, or no peer is configured.
     """
-
-    def __init__(self, config: Config) -> None:
-        if config.party.role != "label":
-            raise ConfigError(f"{config.party.name} is a feature party; the label party runs this command")
-        if not config.peers:
-            raise ConfigError("no peer is configured; add one with `vfl party add-peer`")
-        self._config = config
-        self._archive = Archive(config)
-        self._https = HttpsChannel(config)
-        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)))
-
-    def __enter__(self) -> LabelParty:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._https.close()
-
-    def align(
-        self,
-        *,
-        name: str | None = None,
-        mode: Mode = "left",
-        source: str | None = None,
-        on_progress: Progress = silent,
-    ) -> AlignmentRecord:
-        """Align the rows of ``[data]``, or those of another source, with every peer.
-
-        Args:
-            name: of the alignment; a fresh one by default.
-            source: another population to align, with the same columns but no label.
-
-        Raises:
-            DataError: the source cannot be used.
-            StateError: the name is taken.
-            PeerError: from a peer, or on the way to it.
-        """
-        name = chosen("alignment", name)
-        self._archive.check_new_alignment(name)
-        config = self._config if source is None else self._config.with_source(source)
-        table = rows.load(config, training=source is None)
-        return self._align(name, mode, config, table, on_progress)[0]
-
-    def bin(
-        self,
-        *,
-        alignment: str | None = None,
-        name: str | None = None,
-        params: BinningParams | None = None,
-        validation_fraction: float = 0.0,
-        on_progress: Progress = silent,
-    ) -> tuple[BinningRecord, LabelBinning]:
-        """Bin every party's columns by the labels; each party keeps its part under the name.
-
-        Args:
-            alignment: the newest one of ``[data]`` by default.
-            name: of the binning; a fresh one by default.
-            validation_fraction: share of rows, 0 to 0.9, that are not counted: a model on this binning keeps
-                out the same ones.
-
-        Raises:
-            as :meth:`train`.
-        """
-        _check_fraction(validation_fraction)
-        name = chosen("binning", name)
-        self._archive.check_new_binning(name)
-        record, alignments = self._aligned(alignment)
-        table = fitting(record, alignments, rows.load(self._config))
-        fit = ~rows.drawn(table.identifiers, validation_fraction, 0)
-        key = private_key(self._config)
-        started = time.monotonic()
-        made = fit_binning(
-            self._sessions(alignments),
-            alignments,
-            table,
-            params or BinningParams(),
-            key,
-            binning_id=name,
-            fit=fit,
-            profile=self._config.crypto.profile,
-            on_progress=on_progress,
-        )
-        found = BinningRecord(
-            binning=name,
-            alignment=record.alignment,
-            rows=int(fit.sum()),
-            validation_fraction=validation_fraction,
-            seconds=round(time.monotonic() - started, 3),
-            created=database.now(),
-        )
-        self._archive.save_binning(found, made)
-        return found, made
-
-    def train(
-        self,
-        *,
-        alignment: str | None = None,
-        name: str | None = None,
-        params: TreeParams | LinearParams | None = None,
-        binning: str | None = None,
-        validation_fraction: float = 0.0,
-        on_progress: Progress = silent,
-    ) -> ModelRecord:
-        """Train a model with the peers of an alignment, then one of this party's columns alone.
-
-        The second one has the same rows and parameters; scores fall back to it where peers are absent.
-
-        Args:
-            alignment: the newest one of ``[data]`` by default.
-            name: of the model; a fresh one by default.
-            params: those of ``[model]`` by default; `LinearParams` make a linear model.
-            binning: in whose weights of evidence the columns of a linear model take part.
-            validation_fraction: share of rows, 0 to 0.9, kept out of training to watch the metric on.
-
-        Raises:
-            ParameterError: the validation fraction is out of range, or does not fit the binning.
-            NotAligned: the data has changed since it was aligned.
-            DataError, StateError, KeyFileError, PeerError: as their names say.
-        """
-        _check_fraction(validation_fraction)
-        name = chosen("model", name)
-        self._archive.check_new_model(name)
-        params = params or self._config.model
-        bins = self._binning(binning, params, validation_fraction)
-        record, alignments = self._aligned(alignment)
-        table = fitting(record, alignments, rows.load(self._config))
-        watch = rows.drawn(table.identifiers, validation_fraction, validation_seed(params))
-        key = private_key(self._config)  # made when first needed, which is no part of training
-        profile, sessions = self._config.crypto.profile, self._sessions(alignments)
-        job = Job(sessions, alignments, table, watch, key, profile, on_progress)
-        asked = ModelRecord(
-            model=name,
-            alignment=record.alignment,
-            binning=binning,
-            rows=int((~watch).sum()),
-            validation_rows=int(watch.sum()),
-            validation_fraction=validation_fraction,
-            trees=0,
-            metric="",
-            history=[],
-            importances={},
-            seconds=0.0,
-            created=database.now(),
-        )
-        trained = (
-            train_trees(job, params, asked)
-            if isinstance(params, TreeParams)
-            else train_linear(job, params, bins, asked)
-        )
-        self._archive.save_model(trained.record, trained.share, trained.bank_only)
-        return trained.record
 
     def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
         """Score another population, which is first aligned with the model's peers if it never was.
@@ -309,46 +146,6 @@ class LabelParty:
         parts = {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
         return kinds.merged(share, parts, self._config.party.name)
 
-    def peer_spans(self) -> dict[str, list[Span]]:
-        """Return the steps that each peer told of while this process was recorded."""
-        return self._https.spans()
-
-    def _align(
-        self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
-    ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        made = psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
-        record = AlignmentRecord(
-            alignment=name,
-            mode=mode,
-            source=connectors.describe(config),
-            rows=len(loaded.identifiers.keys),
-            common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
-            population=rows.population(loaded.identifiers.keys),
-            created=database.now(),
-        )
-        self._archive.save_alignment(record, made)
-        return record, made
-
-    def _binning(
-        self, name: str | None, params: TreeParams | LinearParams, validation_fraction: float
-    ) -> NamedBinning | None:
-        if name is None:
-            return None
-        if isinstance(params, TreeParams):
-            raise ParameterError("trees bin for themselves: leave the binning out, or train a linear model")
-        record, binning = self._archive.load_binning(name)
-        if record.validation_fraction != validation_fraction:
-            raise ParameterError(
-                f"binning {name} kept out {record.validation_fraction:g} of the rows; train with the same "
-                "validation fraction, or the labels of validation rows are in its weights of evidence"
-            )
-        return NamedBinning(name, binning)
-
-    def _aligned(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        return self._archive.load_alignment(
-            name or self._archive.latest_alignment(connectors.describe(self._config))
-        )
-
     def _population(
         self, config: Config, loaded: Rows, peers: Sequence[str], on_progress: Progress
     ) -> Population:
@@ -359,11 +156,3 @@ class LabelParty:
             else self._align(chosen("scoring", None), "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)
-
-    def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
-        return {peer: LabelSession(self._channel, peer) for peer in peers}
-
-
-def _check_fraction(validation_fraction: float) -> None:
-    if not 0 <= validation_fraction <= 0.9:
-        raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from parties.archive import Archive
+from parties.cli import main
 from parties.config import Config
 from parties.label import LabelParty
 from parties.local import PeerStore
@@ -190,3 +193,33 @@ def test_few_rows_and_names_taken_are_refused(
         for ask in (label.bin, lambda: label.train(params=LinearParams())):
             with pytest.raises(PeerRefused, match="300 rows; this party asks for at least 301"):
                 ask()
+
+
+def test_the_commands_bin_train_and_print_points(label: LabelParty, bank: Config, bureau: Config) -> None:
+    """By hand: ``vfl bin``, ``vfl train --algorithm linear`` and ``vfl scorecard`` at either party."""
+
+    def vfl(*arguments: object, status: int = 0) -> str:
+        result = CliRunner().invoke(main, [*map(str, arguments)])
+        assert result.exit_code == status, result.output
+        return result.stdout
+
+    home = bank.directory
+    printed = vfl("bin", home, "--name", "b1", "--param", "max_bins=3", "--param", "min_iv=0")
+    assert "bureau.0" in printed  # its columns have no names here
+    assert "400 rows counted" in printed
+    values = json.loads(vfl("bin", home, "--name", "b2", "--json"))["information_values"]
+    assert set(values) == {"bank.age", "bank.debt", "bureau.0", "bureau.1", "bureau.2"}
+    vfl("bin", home, "--param", "max_bins=x", status=1)
+    linear = ("--algorithm", "linear", "--binning", "b1")
+    told = vfl("train", home, "--model", "m1", *linear, "--param", "C=0.5", "--param", "loss=logistic")
+    assert "converged" in told
+    assert "(intercept)" in told
+    vfl("train", home, *linear, "--param", "C=-1", status=1)
+    own, theirs = vfl("scorecard", home, "m1"), vfl("scorecard", bureau.directory, "m1")
+    assert "base points" in own
+    assert "age" in own
+    assert "base points" not in theirs
+    assert not {"age", "debt"} & set(theirs.split())
+    doubled = json.loads(vfl("scorecard", bureau.directory, "m1", "--pdo", "40", "--json"))["rows"]
+    plain = json.loads(vfl("scorecard", bureau.directory, "m1", "--json"))["rows"]
+    assert [row["points"] for row in doubled] == pytest.approx([2 * row["points"] for row in plain])

@@ -8,11 +8,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from vfl.errors import DataError, MalformedMessage, ParameterError, PeerRefused
+from vfl.linear.design import NamedBinning
+from vfl.linear.label_party import train as plain_train
 from vfl.linear.shared import label_party, side
 from vfl.linear.shared.ciphers import Ciphers
 from vfl.linear.shared.label_party import train
 from vfl.linear.shared.waves import PERIOD, SHARE_BITS
 from vfl.params import LinearParams
+from vfl.scorecard.label_party import fit_binning
+from vfl.scorecard.params import BinningParams
 from vfl.table import LabelTable
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
@@ -238,3 +242,44 @@ def broken_plan(of):
         return plan
 
     return broken
+
+
+def test_weights_of_evidence_and_customers_of_the_label_party_alone(consortium, linear, private_key):
+    """On a binning of both parties coefficients are those of plain mode, unknown customers' included."""
+    people, y = people_of(linear, rows=500, widths=(3, 5), known=0.7, missing=0.1)
+    group = consortium(people.label, people.parties, min_rows=5, directions=5)
+    label = people.label
+    table = LabelTable(list(label.index), list(label.columns), label.to_numpy(np.float32), y)
+    found = fit_binning(
+        group.sessions(),
+        group.alignments,
+        table,
+        BinningParams(max_bins=4, min_iv=0.0),
+        private_key,
+        binning_id="b",
+    )
+    binning = NamedBinning("b", found)
+    result, coefficients = fit(group, y, shared(standardise=False), private_key, binning=binning)
+    plain = plain_train(
+        group.sessions(),
+        group.alignments,
+        table,
+        LinearParams(standardise=False),
+        private_key,
+        model_id="plain",
+        binning=binning,
+    )
+    theirs = group.parties["telco"].shares["plain"].terms.coefficients
+    np.testing.assert_allclose(coefficients, plain.share.terms.coefficients + theirs, atol=2 * CLOSE)
+    np.testing.assert_allclose(result.share.intercept, plain.share.intercept, atol=CLOSE)
+    assert abs(result.share.peers[0].unknown - plain.share.peers[0].unknown) < CLOSE
+    assert result.share.binning == plain.share.binning
+
+
+def test_too_few_steps_do_not_pass_for_convergence(consortium, linear, private_key):
+    """The last step is told, and its size decides."""
+    people, y = people_of(linear)
+    result, _ = fit(consortium(people.label, people.parties), y, shared(max_iter=2), private_key)
+    assert not result.converged
+    assert result.history[-1] > 0.02
+    assert result.directions == {"telco": 2}

@@ -77,7 +77,7 @@ class SharedWorker:
         unknown = np.tile(self._scaling.unknown(), (request.rows - len(columns), 1))
         with span("basis"):
             self._basis = Basis.of(np.vstack([scaled, unknown]), np.full(scaled.shape[1], request.l2))
-        private_key: PrivateKey = generate(self._key.bits)
+        private_key: PrivateKey = generate(-(-self._key.bits // 256) * 256)
         peer = Peer(self._key, request.width, request.exponent)
         self._ciphers = Ciphers(private_key, self._profile, peer, request.rows)
         self._cross = FeatureSums(self._ciphers, self._basis)

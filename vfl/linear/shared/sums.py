@@ -16,6 +16,9 @@ Integers = npt.NDArray[np.int64]
 MOST_DIGIT_BITS = 8
 """Bits of a digit of a row in `scalar_products`, whose tables hold the powers to all digits."""
 
+PACKED_AT_ONCE = 2048
+"""Ciphertexts of scalar products that are worked on together: their rows' digits are in memory."""
+
 MOST_BIN_BITS = 11
 """Bits of a weight, or of a digit of it, by which rows are binned: 2^11 bins are a tenth of W1's rows."""
 
@@ -51,12 +54,17 @@ def scalar_products(
     for _ in range(places - 1):
         digits.append(modulus.power(digits[-1], to_bytes(1 << digit_bits)))
     table = _powers(modulus, np.concatenate(digits), 1 << digit_bits)  # [count, places, slots, d]
-    row = np.arange(n)
-    place = (np.arange(places)[:, None, None] * slots + (row % slots)[:, None]) * d + np.arange(d)
-    digit = rows >> (digit_bits * np.arange(places)[:, None, None]) & ((1 << digit_bits) - 1)
-    index = digit * (places * slots * d) + place
-    groups = np.broadcast_to((row // slots)[:, None], index.shape).astype(np.int32)
-    return modulus.sum_by_group(table, index.ravel(), groups.ravel(), -(-n // slots))
+    at = np.arange(places)[:, None, None]
+    packed = []
+    for first in range(0, n, PACKED_AT_ONCE * slots):
+        block = rows[first : first + PACKED_AT_ONCE * slots]
+        row = np.arange(len(block))
+        place = (at * slots + (row % slots)[:, None]) * d + np.arange(d)
+        digit = block >> (digit_bits * at) & ((1 << digit_bits) - 1)
+        index = digit * (places * slots * d) + place
+        groups = np.broadcast_to((row // slots)[:, None], index.shape).astype(np.int32)
+        packed.append(modulus.sum_by_group(table, index.ravel(), groups.ravel(), -(-len(block) // slots)))
+    return np.concatenate(packed)
 
 
 def _powers(modulus: Modulus, bases: Limbs, count: int) -> Limbs:

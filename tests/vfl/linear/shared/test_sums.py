@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from vfl.crypto.kernel import from_ints, to_ints
 from vfl.crypto.paillier import Decryptor, Encryptor, unsafe_generate
+from vfl.linear.shared import sums as sums_module
 from vfl.linear.shared.slots import Slots, number
 from vfl.linear.shared.sums import scalar_products, weighted_sums
 
@@ -63,3 +64,14 @@ def test_an_offset_of_a_weight_is_a_sum_of_plaintexts(count):
     signed = np.array([[-512], [511], [count]])
     (total,) = decrypted(weighted_sums(MODULUS, residues([3, 5, 7]), signed + 512, 10))
     assert total - 512 * (3 + 5 + 7) == -512 * 3 + 511 * 5 + count * 7
+
+
+def test_scalar_products_of_more_rows_than_are_worked_on_at_once(monkeypatch):
+    """Blocks of ciphertexts come back in order, none of them torn."""
+    monkeypatch.setattr(sums_module, "PACKED_AT_ONCE", 2)
+    slots = Slots(40, KEY.public_key.bits)
+    matrix = np.arange(5 * slots.per_plaintext + 1)[:, None]
+    packed = scalar_products(MODULUS, residues([7]), matrix, 8, slots.per_plaintext, slots.bits)
+    opened = slots.unpack(Decryptor(KEY).decrypt(MODULUS.from_residues(packed)))
+    found = [number(slot) for slot in opened.reshape(-1, slots.width)[: len(matrix)]]
+    assert found == [7 * row for row in range(len(matrix))]

@@ -167,7 +167,7 @@ def test_a_party_that_does_not_answer_counts_as_its_means():
     peer = share.peers[0]
     np.testing.assert_array_equal(contributions[:, 2], np.where(there, 0.0, peer.unknown - peer.base))
     np.testing.assert_array_equal(contributions[:, 4:7], 0.0)
-    assert LinearPredictor(random_model(9)[0])._share.features == ["x0", "x1"]
+    assert random_model(9)[0].features == ["x0", "x1"]
 
 
 def test_partial_scores_are_sums_by_told_name():

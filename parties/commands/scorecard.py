@@ -99,7 +99,12 @@ def _name(of: ColumnTable, label_party: str) -> str:
 def _text(record: BinningRecord, made: LabelBinning, label_party: str) -> str:
     tables = sorted(made.tables, key=lambda of: -of.iv)
     lines = [
-        [_name(of, label_party), f"{of.iv:.4f}", str(len(of.bins)), "kept" if of.kept else ""]
+        [
+            _name(of, label_party),
+            f"{of.iv:.4f}",
+            str(sum(line.kind == "values" for line in of.bins)),
+            "kept" if of.kept else "",
+        ]
         for of in tables
     ]
     title = f"binning {record.binning}: {record.rows:,} rows counted in {record.seconds:,.1f} s"

@@ -130,10 +130,13 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 )
 @json_option
 def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
-    """Merge all shares of MODEL into one model that XGBoost loads; every peer must allow that."""
+    """Merge all shares of MODEL into one file; every peer must allow that.
+
+    Trees become a model that XGBoost loads, a linear model a list of its coefficients by column.
+    """
     with LabelParty(configuration.load(directory)) as party:
         write_private(file.resolve(), party.export(model))
-    show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model} as XGBoost loads it")
+    show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model}, merged")
 
 
 def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:

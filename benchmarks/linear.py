@@ -28,6 +28,7 @@ from parties.local import PeerStore
 from parties.rows import Source
 from scenarios import pooled
 from scenarios.consortium import Consortium, Institution
+from vfl.linear.columns import CLIPPED
 from vfl.linear.model import LinearFeatureShare
 from vfl.linear.remote_party import CHUNK_ROWS
 from vfl.params import LinearParams
@@ -74,7 +75,9 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         "converged": record["linear"]["converged"],
         "directions": record["linear"]["directions"],
         "auc_test": auc_of_scores(workload.test, directory),
-        **_against_pooled(workload.test, fit, consortium, record),
+        **_against_pooled(
+            workload.test, fit, consortium, record, CLIPPED if protocol == "shared" else np.inf
+        ),
         **(_against_limit(fit, messages, consortium.key_bits, seconds) if protocol == "plain" else {}),
         "kernel": versions.pop("kernel"),
         "threads": int(versions.pop("threads")),
@@ -86,15 +89,17 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
 
 
 def _against_pooled(
-    test: pd.DataFrame, fit: pooled.Pooled, consortium: Consortium, record: dict[str, Any]
+    test: pd.DataFrame, fit: pooled.Pooled, consortium: Consortium, record: dict[str, Any], limit: float
 ) -> dict[str, Any]:
-    """Compare with scikit-learn on all columns in one table, scaled as every party scales its own."""
+    """Compare with scikit-learn on all columns in one table, scaled and limited as at every party."""
     scaler = StandardScaler().fit(fit.columns.astype(np.float64))
-    judge = LogisticRegression(tol=1e-12, max_iter=1000).fit(
-        scaler.transform(fit.columns.astype(np.float64)), fit.labels
-    )
+
+    def scaled(columns: npt.NDArray[np.floating]) -> Float64:
+        return np.asarray(np.clip(scaler.transform(columns.astype(np.float64)), -limit, limit))
+
+    judge = LogisticRegression(tol=1e-12, max_iter=1000).fit(scaled(fit.columns), fit.labels)
     scored = pooled.scored(consortium, consortium.directory / "test.parquet")
-    expected = judge.predict_proba(scaler.transform(scored.columns.astype(np.float64)))[:, 1]
+    expected = judge.predict_proba(scaled(scored.columns))[:, 1]
     found = [*record["linear"]["coefficients"].values(), *_partner_coefficients(consortium)]
     scores = pd.read_csv(consortium.directory / "scores.csv", dtype={"id": str}).set_index("id")["score"]
     return {

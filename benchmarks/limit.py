@@ -77,8 +77,7 @@ def measure(
         labels: float32 [rows], 0 or 1.
 
     Returns:
-        ``multiplications`` by width of the modulus, ``multiplication_us`` of one of each on one core with
-        all cores busy, and ``limit_seconds`` on all cores.
+        as :func:`in_seconds`.
     """
     loss = LOSSES[params.objective]
     bits = FixedPoint.fraction_bits_for(len(labels), 1.0)
@@ -95,7 +94,20 @@ def measure(
         grown = grower.grow(Gradients(G, H, np.ones(len(labels), dtype=np.bool_)))
         margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
     opening = count.opening(key_bits)
-    needed = {2 * key_bits: counted.public + opening.public, key_bits: counted.private + opening.private}
+    return in_seconds(counted.public + opening.public, counted.private + opening.private, key_bits)
+
+
+def in_seconds(public: float, private: float, key_bits: int) -> dict[str, Any]:
+    """Time a multiplication at both widths of a key.
+
+    Args:
+        public, private: how many are needed modulo n^2, and modulo p^2 or q^2.
+
+    Returns:
+        ``multiplications`` by width of the modulus, ``multiplication_us`` of one of each on one core with
+        all cores busy, and ``limit_seconds`` on all cores.
+    """
+    needed = {2 * key_bits: public, key_bits: private}
     cores = os.cpu_count() or 1
     path = {"native-ifma": "ifma", "native-portable": "portable"}.get(kernel.kernel_name(), "gmpy2")
     each = {width: kernels.multiplications(width, cores, 5)[path] for width in needed}

@@ -68,8 +68,8 @@ def measure(size: Size, directory: Path, repeats: int) -> dict[str, Any]:
         _table(ids, values).to_parquet(directory / f"{name}.parquet", index=False)
     labelled = _table(ids, own).assign(y=(signal > 1).astype(np.int8))
     labelled.to_parquet(directory / "bank.parquet", index=False)
-    parts = [Institution(name, directory / f"{name}.parquet", "id", "strip") for name in names]
-    bank = Institution("bank", directory / "bank.parquet", "id", "strip", "y")
+    parts = [Institution(name, directory / f"{name}.parquet", "id", recipe="strip") for name in names]
+    bank = Institution("bank", directory / "bank.parquet", "id", recipe="strip", label="y")
     consortium = Consortium(directory, [bank, *parts], size.key_bits)
     params = TreeParams(n_estimators=1, max_depth=5, max_bin=size.bins)
     consortium.found()

@@ -74,8 +74,8 @@ def measure(name: str, data: Path, directory: Path, params: TreeParams) -> dict[
     consortium = Consortium(
         directory,
         [
-            Institution("bank", directory / "bank.parquet", "id", "strip", "y"),
-            Institution("partner", directory / "partner.parquet", "id", "strip"),
+            Institution("bank", directory / "bank.parquet", "id", recipe="strip", label="y"),
+            Institution("partner", directory / "partner.parquet", "id", recipe="strip"),
         ],
     )
     consortium.found()
@@ -100,7 +100,7 @@ def measure(name: str, data: Path, directory: Path, params: TreeParams) -> dict[
         "train_seconds": seconds,
         "seconds_per_tree": seconds / params.n_estimators,
         **(_against_limit(fit, params, consortium.key_bits, seconds) if whole else {}),
-        "auc_test": _auc(workload.test, directory) if len(workload.test) else None,
+        "auc_test": auc_of_scores(workload.test, directory) if len(workload.test) else None,
         **(_against_pooled(fit, params, directory) if whole else {}),
         "kernel": versions.pop("kernel"),
         "threads": int(versions.pop("threads")),
@@ -125,7 +125,7 @@ def _against_limit(fit: pooled.Pooled, params: TreeParams, key_bits: int, second
     return {**least, "efficiency": least["limit_seconds"] / seconds}
 
 
-def _auc(test: pd.DataFrame, directory: Path) -> float:
+def auc_of_scores(test: pd.DataFrame, directory: Path) -> float:
     """ROC-AUC of the scores of the test rows; the file holds them in any order."""
     scores = pd.read_csv(directory / "scores.csv", dtype={"id": str}).set_index("id")["score"]
     return metrics.roc_auc(test["y"].to_numpy(), scores.loc[test["id"]].to_numpy())

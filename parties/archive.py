@@ -1,4 +1,4 @@
-"""What a label party keeps: its alignments with every peer, its shares of models, and how each came about."""
+"""What a label party keeps: alignments with every peer, binnings, shares of models, how each came about."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from parties.config import Config
 from parties.files import writing
 from parties.local import read_stored, write_new
 from vfl.errors import StateError
-from vfl.model import LabelShare, label_share, to_json
 from vfl.psi.alignment import Alignment
+from vfl.scorecard import model as binnings
+from vfl.scorecard.model import LabelBinning
+from vfl.scoring.kinds import AnyLabelShare, label_share, to_json
 
 RECORD = "record.json"
 """Written last: an alignment or model without it was not finished and does not count."""
 
 SHARE, BANK_ONLY = "share.json", "bank_only.json"
 """The label party's share of a model, and the whole of the model that it trained alone beside it."""
+
+BINNING = "binning.json"
 
 
 class AlignmentRecord(Struct, frozen=True, kw_only=True):
@@ -47,16 +51,54 @@ class AlignmentRecord(Struct, frozen=True, kw_only=True):
     created: str
 
 
+class BinningRecord(Struct, frozen=True, kw_only=True):
+    """How columns were binned.
+
+    Attributes:
+        binning, alignment: their names.
+        rows, validation_fraction: rows that were counted, and the share kept out for validation.
+        seconds: wall time.
+        created: UTC.
+    """
+
+    binning: str
+    alignment: str
+    rows: int
+    validation_fraction: float
+    seconds: float
+    created: str
+
+
+class LinearFacts(Struct, frozen=True, kw_only=True):
+    """What the label party knows of a linear model.
+
+    Attributes:
+        intercept, coefficients: its own, of columns as they took part: scaled, or in weights of evidence.
+        unknown: by feature party, what a customer that it does not know adds to the linear predictor.
+        directions: by feature party, how many it offered.
+        converged: whether no coefficient would have moved by more than the tolerance.
+    """
+
+    intercept: float
+    coefficients: dict[str, float]
+    unknown: dict[str, float]
+    directions: dict[str, int]
+    converged: bool
+
+
 class ModelRecord(Struct, frozen=True, kw_only=True):
     """How a model was trained.
 
     Attributes:
         model, alignment: their names.
+        algorithm: of boosted trees, or linear.
+        binning: in whose weights of evidence the columns took part, if in any.
         rows, validation_rows: rows trained on, and rows kept out for validation.
         validation_fraction: as asked.
-        trees: trees kept.
-        metric: name of the watched metric; ``history`` has its value after each tree.
-        importances: by feature, its mean gain as a share of all.
+        trees: trees kept; of a linear model 0.
+        metric: name of what was watched; ``history`` has its value after each tree, or round.
+        importances: by feature, its mean gain as a share of all; of a linear model none.
+        linear: of a linear model.
         seconds: wall time of training with the peers.
         digests: by file of the model, the SHA-256 of its content.
         created: UTC.
@@ -64,6 +106,8 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
 
     model: str
     alignment: str
+    algorithm: Literal["trees", "linear"] = "trees"
+    binning: str | None = None
     rows: int
     validation_rows: int
     validation_fraction: float
@@ -71,12 +115,13 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     metric: str
     history: list[float]
     importances: dict[str, float]
+    linear: LinearFacts | None = None
     seconds: float
     digests: dict[str, str] = {}
     created: str
 
 
-_Record = TypeVar("_Record", AlignmentRecord, ModelRecord)
+_Record = TypeVar("_Record", AlignmentRecord, BinningRecord, ModelRecord)
 
 
 class Archive:
@@ -85,6 +130,7 @@ class Archive:
     def __init__(self, config: Config) -> None:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments"
+        self._binnings = root / "binnings"
         self.models = root / "models"
 
     def check_new_alignment(self, name: str) -> None:
@@ -137,11 +183,28 @@ class Archive:
             record.alignment: self.load_alignment(record.alignment)[1][peer].fingerprint for record in newest
         }
 
+    def check_new_binning(self, name: str) -> None:
+        """Raises StateError where the name is taken, before any work is done."""
+        _check_new(self._binnings / name, f"binning {name}")
+
+    def save_binning(self, record: BinningRecord, binning: LabelBinning) -> None:
+        """Keep the label party's part of a binning."""
+        directory, what = self._binnings / record.binning, f"binning {record.binning}"
+        _remove_unfinished(directory)
+        write_new(directory / BINNING, binnings.to_json(binning), what)
+        write_new(directory / RECORD, msgspec.json.encode(record), what)
+
+    def load_binning(self, name: str) -> tuple[BinningRecord, LabelBinning]:
+        """Return a binning; raises StateError where there is none."""
+        what, remedy = f"binning {name}", "make one with `vfl bin`"
+        record = _read(self._binnings / name / RECORD, BinningRecord, what, remedy)
+        return record, binnings.label_binning(read_stored(self._binnings / name / BINNING, what, remedy))
+
     def check_new_model(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
         _check_new(self.models / name, f"model {name}")
 
-    def save_model(self, record: ModelRecord, share: LabelShare, bank_only: LabelShare) -> None:
+    def save_model(self, record: ModelRecord, share: AnyLabelShare, bank_only: AnyLabelShare) -> None:
         """Keep a model's share and, beside it, the model that the label party trained alone."""
         directory, what = self.models / record.model, f"model {record.model}"
         _remove_unfinished(directory)
@@ -152,11 +215,11 @@ class Archive:
         record = msgspec.structs.replace(record, digests=digests)
         write_new(directory / RECORD, msgspec.json.encode(record), what)
 
-    def load_model(self, name: str) -> tuple[ModelRecord, LabelShare]:
+    def load_model(self, name: str) -> tuple[ModelRecord, AnyLabelShare]:
         """Return a model; raises StateError where there is none, or its share is not the one trained."""
         return self.load_record(name), self._load_share(name, SHARE)
 
-    def load_bank_only(self, name: str) -> LabelShare:
+    def load_bank_only(self, name: str) -> AnyLabelShare:
         """Return the model that the label party trained alone beside a joint one; raises as `load_model`."""
         return self._load_share(name, BANK_ONLY)
 
@@ -167,7 +230,7 @@ class Archive:
         """Return how a model was trained; raises StateError where there is none."""
         return _read(self.models / name / RECORD, ModelRecord, f"model {name}", self._known_models())
 
-    def _load_share(self, name: str, file: str) -> LabelShare:
+    def _load_share(self, name: str, file: str) -> AnyLabelShare:
         digests = self.load_record(name).digests
         content = read_stored(self.models / name / file, f"model {name}", "restore it from a copy")
         if hashlib.sha256(content).hexdigest() != digests.get(file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from msgspec import Struct
 from parties.config import Config
 from parties.files import private_directory, write_private, writing
 from vfl.errors import StateError
-from vfl.params import TreeParams
+from vfl.params import LinearParams, TreeParams
 from vfl.table import LabelTable
 from vfl.trees.checkpoint import Checkpoint
 
@@ -28,19 +29,30 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training that has not ended.
 
     Attributes:
-        model, alignment, params, validation_fraction: as asked.
+        model, alignment, binning, validation_fraction: as asked.
+        tree_params, linear_params: as asked, one of the two.
         data: digest of the rows it began with.
         seconds: wall time until the checkpoint.
-        checkpoint: after the last tree, None before the first.
+        checkpoint: after the last tree, None before the first, and of a linear model.
     """
 
     model: str
     alignment: str
-    params: TreeParams
+    binning: str | None = None
+    tree_params: TreeParams | None = None
+    linear_params: LinearParams | None = None
     validation_fraction: float
     data: bytes = b""
     seconds: float = 0.0
     checkpoint: Checkpoint | None = None
+
+    @property
+    def params(self) -> TreeParams | LinearParams:
+        """The parameters that were asked for."""
+        params = self.tree_params or self.linear_params
+        if params is None:
+            raise StateError(f"the checkpoint of {self.model} is damaged; train anew under another name")
+        return params
 
     @property
     def trees(self) -> int:
@@ -110,6 +122,38 @@ class Checkpoints:
     def _known(self) -> str:
         names = sorted(file.stem for file in self._directory.glob("*.checkpoint"))
         return f"broken off are {', '.join(names)}" if names else "none was; train with `vfl train`"
+
+
+class Underway:
+    """A training at work, whose state is on the disk after each tree.
+
+    Args:
+        checkpoints: where it is kept.
+        training: as it was when this process took it up.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, training: Training) -> None:
+        self._checkpoints = checkpoints
+        self._training = training
+        self._started = time.monotonic() - training.seconds
+        checkpoints.save(training)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The state after the last tree."""
+        return self._training.checkpoint
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far, of earlier processes until their last checkpoint too."""
+        return round(time.monotonic() - self._started, 3)
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write the state after a tree; raises StateError, with the last one as it was."""
+        self._training = msgspec.structs.replace(
+            self._training, checkpoint=checkpoint, seconds=self.seconds
+        )
+        self._checkpoints.save(self._training)
 
 
 def digest(table: LabelTable, watch: npt.NDArray[np.bool_]) -> bytes:

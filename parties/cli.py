@@ -12,6 +12,7 @@ COMMANDS = {
     "align": "parties.commands.work:align",
     "api-key": "parties.commands.api_key:api_key",
     "audit": "parties.commands.audit:audit",
+    "bin": "parties.commands.scorecard:bin_columns",
     "check": "parties.commands.data:check",
     "doctor": "parties.commands.doctor:doctor",
     "evaluate": "parties.commands.evaluate:evaluate",
@@ -21,6 +22,7 @@ COMMANDS = {
     "plan": "parties.commands.plan:plan",
     "publish": "parties.commands.publish:publish",
     "score": "parties.commands.work:score",
+    "scorecard": "parties.commands.scorecard:points",
     "train": "parties.commands.work:train",
     "withdraw": "parties.commands.publish:withdraw",
 }

@@ -119,7 +119,7 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
         else:
             sections[name] = read_struct(kind, document.get(name, {}), name, mistakes)
     model = read_table(document.get("model", {}), "model", mistakes)
-    sections["model"] = read_params(model, "model", mistakes)
+    sections["model"] = read_params(TreeParams, model, "model", mistakes)
     peers = read_table(document.get("peers", {}), "peers", mistakes)
     found = {name: _peer(name, value, mistakes) for name, value in peers.items()}
     sections["peers"] = {name: peer for name, peer in found.items() if peer is not None}

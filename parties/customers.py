@@ -32,7 +32,7 @@ class Scores(NamedTuple):
     """Scores of a population.
 
     keys: for each key field the text of the source, one entry for each scored row.
-    scores: ``float32[rows]``, what XGBoost's prediction would be.
+    scores: ``float32[rows]``, what the prediction of XGBoost, or of scikit-learn, would be.
     left_out: rows without a usable, unique key.
     """
 

@@ -87,7 +87,7 @@ class GreetingChannel:
 
 
 def _compare(store: PeerStore, name: str, fingerprint: bytes) -> Agreement:
-    if not store.has_alignment(name):
+    if not store.has("alignment", name):
         return "unknown"
     try:
         return "same" if store.load_alignment(name).fingerprint == fingerprint else "different"

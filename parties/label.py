@@ -1,44 +1,28 @@
-"""What a label party does with its peers, from its configuration: align, train, score, evaluate, export."""
+"""A label party at work, from its configuration: it aligns, bins, trains, scores, evaluates and exports."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from parties import connectors, database, rows
-from parties.archive import AlignmentRecord, Archive, ModelRecord
-from parties.checkpoints import Checkpoints, Training, digest
+from parties import rows
+from parties.archive import ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
-from parties.files import remove_abandoned
-from parties.greeting import GreetingChannel
-from parties.heads import SigningChannel
-from parties.keys import private_key
 from parties.labelled import LabelledScores, RowsAre, score_views
-from parties.ledger import Ledger, LedgerChannel
 from parties.names import chosen
 from parties.progress import Progress, silent
-from parties.retry import PatientChannel, until_done
+from parties.retry import until_done
 from parties.rows import Rows
-from parties.transport import HttpsChannel
-from vfl.errors import ConfigError, NotAligned, ParameterError, StateError
-from vfl.params import TreeParams
-from vfl.psi import label_party as psi
-from vfl.psi.alignment import Alignment, Mode
+from parties.trainer import Trainer
+from parties.training import validation_seed
+from vfl.scoring import kinds
 from vfl.scoring import label_party as scoring
-from vfl.trace import Span
-from vfl.trees import label_party as trees
-from vfl.trees.checkpoint import Checkpoint
-from vfl.trees.export import to_xgboost_json
-from vfl.trees.stopping import EarlyStopping
-from vfl.wire.session import LabelSession
 
 
-class LabelParty:
+class LabelParty(Trainer):
     """A label party at work. Use it as a context manager; it holds connections to the peers.
 
     Args:
@@ -47,164 +31,6 @@ class LabelParty:
     Raises:
         ConfigError: the role is another one, or no peer is configured.
     """
-
-    def __init__(self, config: Config) -> None:
-        if config.party.role != "label":
-            raise ConfigError(f"{config.party.name} is a feature party; the label party runs this command")
-        if not config.peers:
-            raise ConfigError("no peer is configured; add one with `vfl party add-peer`")
-        self._config = config
-        self._archive, self._checkpoints = Archive(config), Checkpoints(config)
-        remove_abandoned(config.path(config.store.directory))
-        self._https = HttpsChannel(config)
-        ledger = Ledger(database.connect(config))
-        patient = PatientChannel(LedgerChannel(self._https, ledger))
-        self._channel = GreetingChannel(SigningChannel(patient, ledger, config))
-
-    def __enter__(self) -> LabelParty:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._https.close()
-
-    def align(
-        self,
-        *,
-        name: str | None = None,
-        mode: Mode = "left",
-        source: str | None = None,
-        on_progress: Progress = silent,
-    ) -> AlignmentRecord:
-        """Align the rows of ``[data]``, or those of another source, with every peer.
-
-        Args:
-            name: of the alignment; a fresh one by default.
-            source: another population to align, with the same columns but no label.
-
-        Raises:
-            DataError: the source cannot be used.
-            StateError: the name is taken.
-            PeerError: from a peer, or on the way to it.
-        """
-        name = chosen("alignment", name)
-        self._archive.check_new_alignment(name)
-        config = self._config if source is None else self._config.with_source(source)
-        table = rows.load(config, training=source is None)
-        return self._align(name, mode, config, table, on_progress)[0]
-
-    def train(
-        self,
-        *,
-        alignment: str | None = None,
-        name: str | None = None,
-        params: TreeParams | None = None,
-        validation_fraction: float = 0.0,
-        on_progress: Progress = silent,
-    ) -> ModelRecord:
-        """Train a model with the peers of an alignment, then one of this party's columns alone.
-
-        The second one has the same rows and parameters; scores fall back to it where peers are absent.
-
-        Args:
-            alignment: the newest one of ``[data]`` by default.
-            name: of the model; a fresh one by default.
-            params: those of ``[model]`` by default.
-            validation_fraction: share of rows, 0 to 0.9, kept out of training to watch the metric on.
-
-        Raises:
-            ParameterError: the validation fraction is out of range.
-            NotAligned: the data has changed since it was aligned.
-            DataError, StateError, KeyFileError, PeerError: as their names say.
-        """
-        if not 0 <= validation_fraction <= 0.9:
-            raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
-        name = chosen("model", name)
-        self._archive.check_new_model(name)
-        asked = Training(
-            model=name,
-            alignment=self._aligned(alignment)[0].alignment,
-            params=params or self._config.model,
-            validation_fraction=validation_fraction,
-        )
-        with self._checkpoints.locked(name):
-            self._checkpoints.check_new(name)
-            return self._train(asked, on_progress)
-
-    def resume(self, model: str, *, on_progress: Progress = silent) -> ModelRecord:
-        """Go on with a training that was broken off, to the model that it would have made.
-
-        Raises:
-            StateError: no such training, or another process is at it.
-            NotAligned: the data has changed since it began.
-            PeerError, KeyFileError: as :meth:`train`.
-        """
-        model = chosen("model", model)
-        if self._archive.has_model(model):  # it was broken off after all was done
-            self._checkpoints.remove(model)
-            return self._archive.load_record(model)
-        with self._checkpoints.locked(model):
-            return self._train(self._checkpoints.load(model), on_progress)
-
-    def _train(self, training: Training, on_progress: Progress) -> ModelRecord:
-        """Train from where a training stands; what is kept of it goes once the model is saved."""
-        name, params = training.model, training.params
-        record, alignments = self._aligned(training.alignment)
-        table = fitting(record, alignments, rows.load(self._config))
-        watch = rows.drawn(table.identifiers, training.validation_fraction, params.random_state)
-        data = digest(table, watch)
-        if training.data not in (b"", data):
-            raise NotAligned(f"the data has changed since the training of {name} began; train anew")
-        key = private_key(self._config)  # made when first needed, which is no part of training
-        started = time.monotonic() - training.seconds
-        kept = msgspec.structs.replace(training, data=data)
-        self._checkpoints.save(kept)
-
-        def keep(checkpoint: Checkpoint) -> None:
-            nonlocal kept
-            seconds = time.monotonic() - started
-            kept = msgspec.structs.replace(kept, checkpoint=checkpoint, seconds=seconds)
-            self._checkpoints.save(kept)
-
-        result = until_done(
-            lambda: trees.train(
-                self._sessions(alignments),
-                alignments,
-                table,
-                params,
-                key,
-                model_id=name,
-                watch=watch,
-                profile=self._config.crypto.profile,
-                on_progress=on_progress,
-                resume=kept.checkpoint,
-                keep=keep,
-            )
-        )
-        seconds = time.monotonic() - started
-        alone = trees.train({}, {}, table, params, key, model_id=name, watch=watch)
-        made = ModelRecord(
-            model=name,
-            alignment=record.alignment,
-            rows=int((~watch).sum()),
-            validation_rows=int(watch.sum()),
-            validation_fraction=training.validation_fraction,
-            trees=len(result.share.trees),
-            metric=EarlyStopping(params, table.labels[:0], None).name,
-            history=result.history,
-            importances=result.importances,
-            seconds=round(seconds, 3),
-            created=database.now(),
-        )
-        self._archive.save_model(made, result.share, alone.share)
-        self._checkpoints.remove(name)
-        return made
-
-    def trees_kept(self, model: str) -> int:
-        """Return how many trees are kept of a training that was broken off; 0 where none was."""
-        try:
-            return self._checkpoints.load(model).trees
-        except StateError:
-            return 0
 
     def score(self, model: str, source: str, *, on_progress: Progress = silent) -> Scores:
         """Score another population, which is first aligned with the model's peers if it never was.
@@ -287,12 +113,13 @@ class LabelParty:
         if source is None:
             aligned, alignments = self._aligned(record.alignment)
             table = fitting(aligned, alignments, loaded)
-            judged = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
+            seed = validation_seed(share.params)
+            judged = rows.drawn(table.identifiers, record.validation_fraction, seed)
             rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
         else:
             table = loaded.label_table
             alignments = self._population(config, loaded, share.owners, on_progress).alignments
-        directions = until_done(
+        told = until_done(
             lambda: scoring.ask_all(
                 self._sessions(share.owners), alignments, share, model_id=model, on_progress=on_progress
             )
@@ -301,7 +128,7 @@ class LabelParty:
             table,
             share,
             self._archive.load_bank_only(model),
-            directions,
+            told,
             alignments,
             label_party=self._config.party.name,
             model=model,
@@ -314,7 +141,7 @@ class LabelParty:
         return self._archive.load_record(model)
 
     def export(self, model: str) -> bytes:
-        """Ask the peers for their shares and merge all into XGBoost's JSON.
+        """Ask the peers for their shares and merge all into one JSON document, see `kinds.merged`.
 
         Raises:
             StateError: no such model, or a share of another one.
@@ -322,36 +149,8 @@ class LabelParty:
         """
         _, share = self._archive.load_model(model)
         sessions = self._sessions(share.owners)
-        return to_xgboost_json(
-            share, {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
-        )
-
-    def peer_spans(self) -> dict[str, list[Span]]:
-        """Return the steps that each peer told of while this process was recorded."""
-        return self._https.spans()
-
-    def _align(
-        self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
-    ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        made = until_done(
-            lambda: psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
-        )
-        record = AlignmentRecord(
-            alignment=name,
-            mode=mode,
-            source=connectors.describe(config),
-            rows=len(loaded.identifiers.keys),
-            common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
-            population=rows.population(loaded.identifiers.keys),
-            created=database.now(),
-        )
-        self._archive.save_alignment(record, made)
-        return record, made
-
-    def _aligned(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        return self._archive.load_alignment(
-            name or self._archive.latest_alignment(connectors.describe(self._config))
-        )
+        parts = {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
+        return kinds.merged(share, parts, self._config.party.name)
 
     def _population(
         self, config: Config, loaded: Rows, peers: Sequence[str], on_progress: Progress
@@ -363,6 +162,3 @@ class LabelParty:
             else self._align(chosen("scoring", None), "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)
-
-    def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
-        return {peer: LabelSession(self._channel, peer) for peer in peers}

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import DataError
-from vfl.model import LabelShare
 from vfl.psi.alignment import Alignment
+from vfl.scoring.kinds import AnyLabelShare, model_of
+from vfl.scoring.model import Told
 from vfl.table import LabelTable
-from vfl.trees.predict import Predictor
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
@@ -58,9 +58,9 @@ class LabelledScores:
 
 def score_views(
     table: LabelTable,
-    share: LabelShare,
-    bank_only: LabelShare,
-    directions: Sequence[Bool],
+    share: AnyLabelShare,
+    bank_only: AnyLabelShare,
+    told: Sequence[Told],
     alignments: Mapping[str, Alignment],
     *,
     label_party: str,
@@ -71,12 +71,12 @@ def score_views(
     """Score rows in every view from one answer of each partner.
 
     The label party alone is scored by ``bank_only``; the label party with some partners by the joint model,
-    the columns of the others counted as missing.
+    the columns of the others counted as missing by trees, and as their means by linear models.
 
     Args:
         table: the rows, with labels.
         bank_only: the model of the label party's columns alone.
-        directions: what ``vfl.scoring.label_party.ask_all`` returned for these alignments.
+        told: what ``vfl.scoring.label_party.ask_all`` returned for these alignments.
         judged: bool [n], the rows that count; all by default.
 
     Raises:
@@ -86,13 +86,13 @@ def score_views(
         raise DataError("evaluation is for labels 0 and 1")
     at = np.ones(len(table.labels), dtype=np.bool_) if judged is None else judged
     known = [table.rows_of(alignments[peer]) for peer in share.owners]
-    alone, joint = Predictor(bank_only), Predictor(share)
+    alone, joint = model_of(bank_only), model_of(share)
 
     def score(partners: list[str]) -> Float32:
         if not partners:
-            return alone.predict(table.columns, [], [])[at]
-        told = [of if peer in partners else None for peer, of in zip(share.owners, directions, strict=True)]
-        return joint.predict(table.columns, told, known)[at]
+            return alone.predict(table.columns)[at]
+        theirs = [of if peer in partners else None for peer, of in zip(share.owners, told, strict=True)]
+        return joint.predict(table.columns, theirs, known)[at]
 
     partners: dict[str, list[str]] = {f"{label_party} alone": []}
     if len(share.owners) > 1:

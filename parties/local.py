@@ -1,4 +1,4 @@
-"""What a party keeps in its own files: alignments and shares of models.
+"""What a party keeps in its own files: alignments, binnings and shares of models.
 
 An alignment names customers and a share is part of a model, so every file is 0600 in a 0700 directory
 and written whole or not at all. What a peer asks for is looked up under that peer's name only.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,19 @@ from parties.config import Config
 from parties.files import append_line, private_directory, read_lines, write_private
 from parties.rows import Source
 from vfl.errors import StateError
-from vfl.model import FeatureShare, feature_share, to_json
 from vfl.psi.alignment import Alignment
+from vfl.scorecard import model as binnings
+from vfl.scorecard.model import Binning
+from vfl.scoring.kinds import AnyFeatureShare, feature_share, to_json
+
+Kind = Literal["alignment", "binning", "share"]
+
+FILES: dict[Kind, tuple[str, str]] = {
+    "alignment": ("alignments", ".alignment"),
+    "binning": ("binnings", ".json"),
+    "share": ("shares", ".json"),
+}
+"""By kind of what is kept: its directory, and how its files' names end."""
 
 
 class PeerStore:
@@ -26,59 +38,53 @@ class PeerStore:
 
     def __init__(self, config: Config, peer: str, source: Source) -> None:
         root = config.path(config.store.directory)
-        self._alignments = root / "alignments" / peer
-        self._shares = root / "shares" / peer
+        self._root, self._peer = root, peer
         self._drafts = root / "drafts" / peer
         self._scratch = root / "scratch"
         self._source = source
         self.memory_limit = config.server.memory_limit_mb * 2**20
 
-    def has_alignment(self, alignment_id: str) -> bool:
-        return self._alignment(alignment_id).exists()
+    def has(self, kind: Kind, name: str) -> bool:
+        return self._file(kind, name).exists()
 
-    def is_used(self, alignment_id: str) -> bool:
-        """Whether a job was ever opened on an alignment: the peer has it too, and its name is taken."""
-        return self._alignment(alignment_id).with_suffix(".used").exists()
+    def is_used(self, kind: Kind, name: str) -> bool:
+        """Whether work ever built on it: the peer has it too, and its name is taken."""
+        return self._file(kind, name).with_suffix(".used").exists()
 
-    def use_alignment(self, alignment_id: str) -> None:
-        """Take the name of an alignment for good."""
-        if not self.is_used(alignment_id):
-            write_private(self._alignment(alignment_id).with_suffix(".used"), b"")
+    def use(self, kind: Kind, name: str) -> None:
+        """Take a name for good; raises StateError where that cannot be written."""
+        if not self.is_used(kind, name):
+            write_private(self._file(kind, name).with_suffix(".used"), b"")
+        if kind == "share":  # the training cannot go on any more
+            self._draft(name).unlink(missing_ok=True)
 
     def save_alignment(self, alignment: Alignment) -> None:
-        """Keep an alignment, in place of one that was never used: the peer was broken off before it had it.
-
-        Raises:
-            StateError: one of that name is in use.
-        """
-        if self.is_used(alignment.id):
-            raise StateError(f"alignment {alignment.id} exists already; choose another name")
-        write_private(self._alignment(alignment.id), alignment.to_bytes())
+        """Keep an alignment; raises StateError where one of its name is in use."""
+        self._save("alignment", alignment.id, alignment.to_bytes())
 
     def load_alignment(self, alignment_id: str) -> Alignment:
         """Raises StateError where there is none of that name."""
-        return Alignment.from_bytes(
-            read_stored(self._alignment(alignment_id), f"alignment {alignment_id}", "align again")
-        )
+        return Alignment.from_bytes(self._load("alignment", alignment_id, "align again"))
 
     def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
         """Return names and values of this party's columns; see `Source.aligned`."""
         return self._source.aligned(alignment)
 
-    def has_share(self, model_id: str) -> bool:
-        return self._share(model_id).exists()
+    def save_binning(self, binning_id: str, binning: Binning) -> None:
+        """Keep a binning; raises StateError where one of its name is in use."""
+        self._save("binning", binning_id, binnings.to_json(binning))
 
-    def save_share(self, model_id: str, share: FeatureShare) -> None:
-        """Raises StateError where there is another one of that name."""
-        content = to_json(share)
-        if not (self.has_share(model_id) and self._share(model_id).read_bytes() == content):
-            write_new(self._share(model_id), content, f"the share of model {model_id}")
-
-    def load_share(self, model_id: str) -> FeatureShare:
+    def load_binning(self, binning_id: str) -> Binning:
         """Raises StateError where there is none of that name."""
-        return feature_share(
-            read_stored(self._share(model_id), f"the share of model {model_id}", "train again")
-        )
+        return binnings.own_binning(self._load("binning", binning_id, "bin again"))
+
+    def save_share(self, model_id: str, share: AnyFeatureShare) -> None:
+        """Keep a share; raises StateError where one of its model is in use."""
+        self._save("share", model_id, to_json(share))
+
+    def load_share(self, model_id: str) -> AnyFeatureShare:
+        """Raises StateError where there is none of that name."""
+        return feature_share(self._load("share", model_id, "train again"))
 
     def start_draft(self, model_id: str, head: bytes) -> None:
         """Raises StateError where it cannot be written."""
@@ -116,14 +122,22 @@ class PeerStore:
             # The mapping outlives the open file.
             return np.memmap(file, dtype=np.uint64, mode="r+", shape=(rows, limbs))
 
-    def _alignment(self, alignment_id: str) -> Path:
-        return self._alignments / f"{alignment_id}.alignment"
+    def _save(self, kind: Kind, name: str, content: bytes) -> None:
+        """Write a file; one that was never used makes way: its peer was broken off before it had its own."""
+        if self.is_used(kind, name):
+            raise StateError(f"{kind} {name} exists already; choose another name")
+        write_private(self._file(kind, name), content)
+
+    def _load(self, kind: Kind, name: str, remedy: str) -> bytes:
+        what = f"the share of model {name}" if kind == "share" else f"{kind} {name}"
+        return read_stored(self._file(kind, name), what, remedy)
+
+    def _file(self, kind: Kind, name: str) -> Path:
+        directory, ending = FILES[kind]
+        return self._root / directory / self._peer / f"{name}{ending}"
 
     def _draft(self, model_id: str) -> Path:
         return self._drafts / f"{model_id}.draft"
-
-    def _share(self, model_id: str) -> Path:
-        return self._shares / f"{model_id}.json"
 
 
 def write_new(path: Path, content: bytes, what: str) -> None:

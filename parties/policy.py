@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parties.config import Config
-from parties.settings import Limits, Peer, Permission
+from parties.settings import Peer, Permission
 from vfl.errors import NotAllowed, UnknownPeer
 from vfl.wire import messages as m
 
 PERMISSION_FOR: dict[type[m.Message], Permission] = {
     m.OpenAlignment: "align",
     m.OpenTraining: "train",
+    m.OpenBinning: "train",
+    m.OpenLinear: "train",
+    m.OpenShared: "train",
     m.OpenScoring: "score",
     m.AskShare: "export",
 }
@@ -53,7 +56,20 @@ def check_opening(peer: Peer, opening: m.Message, open_jobs: int) -> None:
     if isinstance(opening, m.OpenAlignment):
         _at_most("rows", opening.rows, peer.limits.max_rows)
     if isinstance(opening, m.OpenTraining):
-        _check_training(peer.limits, opening)
+        _at_most("trees", opening.trees, peer.limits.max_trees)
+        _at_most("max_depth", opening.max_depth, peer.limits.max_depth)
+    if isinstance(opening, m.OpenLinear):
+        _at_most("max_iter", opening.rounds, peer.limits.max_rounds)
+    if isinstance(opening, m.OpenShared):
+        _at_most("max_iter", opening.steps, peer.limits.max_rounds)
+    if isinstance(opening, (m.OpenTraining, m.OpenBinning)):
+        check_rows(peer, int.from_bytes(opening.fit_rows, "little").bit_count())
+
+
+def check_rows(peer: Peer, rows: int) -> None:
+    """Refuse sums over fewer of this party's rows than the peer may train on."""
+    if rows < peer.limits.min_rows:
+        raise NotAllowed(f"training on {rows} rows; this party asks for at least {peer.limits.min_rows}")
 
 
 def check_owner(peer: str, owner: str) -> None:
@@ -80,14 +96,6 @@ def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
 def shows_timing(config: Config, fingerprint: str) -> bool:
     """Return whether the peer with this certificate may know how long each step of an answer took."""
     return any(peer.show_timing for peer in config.peers.values() if fingerprint in peer.fingerprints)
-
-
-def _check_training(limits: Limits, opening: m.OpenTraining) -> None:
-    _at_most("trees", opening.trees, limits.max_trees)
-    _at_most("max_depth", opening.max_depth, limits.max_depth)
-    fit_rows = int.from_bytes(opening.fit_rows, "little").bit_count()
-    if fit_rows < limits.min_rows:
-        raise NotAllowed(f"training on {fit_rows} rows; this party asks for at least {limits.min_rows}")
 
 
 def _at_most(what: str, asked: int, limit: int) -> None:

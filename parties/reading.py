@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from vfl.errors import ParameterError
-from vfl.params import TreeParams
 
 _Kind = TypeVar("_Kind", bound=Struct)
 
@@ -38,16 +37,22 @@ def read_struct(kind: type[_Kind], value: Any, where: str, mistakes: list[str]) 
     return kind(**values) if len(mistakes) == before else None
 
 
-def read_params(table: Mapping[str, Any], where: str, mistakes: list[str]) -> TreeParams | None:
-    """Return training parameters out of ``[model]`` or of options, or None after adding the mistakes."""
-    known = list(TreeParams.__struct_fields__)
-    unknown = unknown_keys(table, known, where, "parameter")
-    mistakes += unknown
+def read_params(kind: type[_Kind], table: Mapping[str, Any], where: str, mistakes: list[str]) -> _Kind | None:
+    """Return parameters out of a section or of options, or None after adding the mistakes."""
+    known = list(kind.__struct_fields__)
+    mistakes += unknown_keys(table, known, where, "parameter")
+    values = {key: value for key, value in table.items() if key in known}
     try:
-        return TreeParams(**{key: value for key, value in table.items() if key in known})
+        return kind(**values)
     except ParameterError as error:
         mistakes.append(f"{where}: {error}".lstrip(": "))
-        return None
+    except TypeError:  # a range was asked of something that has none
+        for field in msgspec.structs.fields(kind):
+            try:
+                msgspec.convert(values.get(field.name, field.default), field.type)
+            except msgspec.ValidationError as error:
+                mistakes.append(f"{where}.{field.name}: {_reason(error)}".lstrip("."))
+    return None
 
 
 def read_table(value: Any, where: str, mistakes: list[str]) -> dict[str, Any]:

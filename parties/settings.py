@@ -104,8 +104,11 @@ class Crypto(Struct, frozen=True, kw_only=True):
 class Limits(Struct, frozen=True, kw_only=True):
     """How much one peer may ask for.
 
-    ``min_rows`` is the fewest rows to train on, ``min_common_rows`` the fewest customers in common that
-    an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
+    ``min_rows`` is the fewest rows to train on or to bin, ``min_common_rows`` the fewest customers in common
+    that an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
+    ``min_bin_rows`` is the fewest rows of a bin that are counted. Of a linear model ``max_rounds`` is the
+    most rounds, ``max_directions`` the most directions that are offered: one fewer than columns unless it is
+    given, since as many as columns span them all.
     """
 
     max_trees: Positive = 1_000
@@ -113,6 +116,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     min_rows: Positive = 100
     min_common_rows: Positive = 1
     max_rows: Positive = 10_000_000
+    min_bin_rows: Positive = 50
+    max_rounds: Positive = 100
+    max_directions: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None, Meta(description="a whole number, 1 to 1000")
+    ] = None
     open_jobs: Positive = 32
 
 

@@ -8,12 +8,22 @@ from parties import policy
 from parties.config import Config
 from parties.local import PeerStore
 from parties.rows import Source
+from parties.settings import Peer
 from vfl.errors import NotAligned, NotAllowed
+from vfl.linear.feature_party import LinearWorker
+from vfl.linear.shared.feature_party import SharedWorker
 from vfl.psi.feature_party import AlignmentWorker
+from vfl.scorecard.feature_party import BinningWorker
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
 from vfl.trees.feature_party import TrainingWorker
 from vfl.wire import messages as m
 from vfl.wire.session import Handler
+
+ALIGNED = (m.OpenTraining, m.OpenBinning, m.OpenLinear, m.OpenShared, m.OpenScoring)
+"""Openings of jobs on aligned rows."""
+
+MODELLED = (m.OpenTraining, m.OpenLinear, m.OpenShared)
+"""Openings of jobs that make a model."""
 
 
 def worker_for(config: Config, source: Source, peer: str, opening: m.Message) -> Handler:
@@ -27,7 +37,7 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
     grant = config.peers[peer]
     store = PeerStore(config, peer, source)
     if isinstance(opening, m.OpenAlignment):
-        if store.is_used(opening.alignment):
+        if store.is_used("alignment", opening.alignment):
             raise NotAllowed(f"alignment {opening.alignment} exists already; choose another name")
         return AlignmentWorker(
             source.rows().identifiers,
@@ -36,16 +46,44 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
             min_rows=grant.limits.min_common_rows,
             max_rows=grant.limits.max_rows,
         ).handle
-    if isinstance(opening, (m.OpenTraining, m.OpenScoring)) and not store.has_alignment(opening.alignment):
+    if isinstance(opening, ALIGNED) and not store.has("alignment", opening.alignment):
         raise NotAligned(f"this party has made no alignment {opening.alignment} with you; align first")
-    if isinstance(opening, (m.OpenTraining, m.OpenScoring)):
-        store.use_alignment(opening.alignment)
+    if isinstance(opening, ALIGNED):
+        store.use("alignment", opening.alignment)
+    if isinstance(opening, MODELLED) and store.is_used("share", opening.model):
+        raise NotAllowed(f"model {opening.model} exists already; choose another name")
     if isinstance(opening, m.OpenTraining):
-        if store.has_share(opening.model) and not opening.grown:
-            raise NotAllowed(f"model {opening.model} exists already; choose another name")
         return TrainingWorker(store, show_columns=grant.show_columns).handle
-    if isinstance(opening, (m.OpenScoring, m.AskShare)) and not store.has_share(opening.model):
+    if isinstance(opening, m.OpenBinning):
+        return _binning_worker(store, grant, opening)
+    if isinstance(opening, (m.OpenLinear, m.OpenShared)):
+        return _linear_worker(config, store, grant, opening)
+    if not isinstance(opening, (m.OpenScoring, m.AskShare)):
+        raise TypeError(f"no worker answers {type(opening).__name__}")
+    if not store.has("share", opening.model):
         raise NotAllowed(f"this party has no share of a model {opening.model} of yours; train it first")
+    store.use("share", opening.model)
     if isinstance(opening, m.OpenScoring):
         return ScoringWorker(store, partial(policy.reasons, config, grant)).handle
     return ShareWorker(store).handle
+
+
+def _binning_worker(store: PeerStore, grant: Peer, opening: m.OpenBinning) -> Handler:
+    if store.is_used("binning", opening.binning):
+        raise NotAllowed(f"binning {opening.binning} exists already; choose another name")
+    least = grant.limits.min_bin_rows
+    return BinningWorker(store, show_columns=grant.show_columns, min_rows=least).handle
+
+
+def _linear_worker(
+    config: Config, store: PeerStore, grant: Peer, opening: m.OpenLinear | m.OpenShared
+) -> Handler:
+    policy.check_rows(grant, len(store.load_alignment(opening.alignment).identifiers))
+    if opening.binning is not None:
+        if not store.has("binning", opening.binning):
+            raise NotAllowed(f"this party has no binning {opening.binning} of yours; bin first")
+        store.use("binning", opening.binning)
+    if isinstance(opening, m.OpenShared):
+        return SharedWorker(store, show_columns=grant.show_columns, profile=config.crypto.profile).handle
+    most = grant.limits.max_directions
+    return LinearWorker(store, show_columns=grant.show_columns, directions=most).handle

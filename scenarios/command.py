@@ -10,11 +10,15 @@ import click
 from parties.report.tables import table
 from scenarios.card_fraud import CARD_FRAUD
 from scenarios.credit_default import CREDIT_DEFAULT
+from scenarios.credit_scorecard import CREDIT_SCORECARD
 from scenarios.demo import DEMO
 from scenarios.mule_accounts import MULE_ACCOUNTS
 from scenarios.scenario import Choice
 
-SCENARIOS = {scenario.name: scenario for scenario in (DEMO, CARD_FRAUD, MULE_ACCOUNTS, CREDIT_DEFAULT)}
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (DEMO, CARD_FRAUD, MULE_ACCOUNTS, CREDIT_DEFAULT, CREDIT_SCORECARD)
+}
 
 _OPTIONS = (
     click.option("--rows", type=click.IntRange(min=200), help="Rows to train on."),

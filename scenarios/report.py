@@ -37,17 +37,14 @@ class Traffic(msgspec.Struct, frozen=True):
     bytes_received: int
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What one scenario found.
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What every scenario found.
 
     Attributes:
         title: what was done, in a line.
         rows: by population its number of rows.
         auc: ROC-AUC of the label party ``alone``, of all ``together``, and ``pooled``.
-        auc_known: the same on the test rows that every partner knows.
         quality: all measures, by the same names.
-        identical_trees: whether the trees are those of xgboost on the pooled table; ties count as such.
-        differences: every node where they part, ties included, in words.
         train_seconds: wall time of training.
         phases: by phase its wall time in seconds, the start of programs included.
         bytes_sent, bytes_received: by the label party, over all partners.
@@ -59,10 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     rows: dict[str, int]
     auc: dict[str, float]
-    auc_known: dict[str, float]
     quality: dict[str, Quality]
-    identical_trees: bool
-    differences: list[str]
     train_seconds: float
     phases: dict[str, float]
     bytes_sent: int
@@ -96,16 +90,40 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 ],
             ),
             table(["party", "peak memory"], [[n, f"{mb:,.0f} MiB"] for n, mb in self.peak_rss_mb.items()]),
-            "\n".join(self._verdict()),
+            "\n".join(
+                [
+                    *self.verdict(),
+                    f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",
+                ]
+            ),
         ]
         return "\n\n".join([self.title, *blocks])
+
+    def verdict(self) -> list[str]:
+        """Return what the judge says, in lines."""
+        return []
 
     def write(self, file: Path | None) -> None:
         """Write the JSON to a file, if one is wanted."""
         if file is not None:
             file.write_bytes(self.to_json())
 
-    def _verdict(self) -> list[str]:
+
+class Report(RunReport, frozen=True, kw_only=True):
+    """What a scenario about trees found.
+
+    Attributes:
+        auc_known: as ``auc``, on the test rows that every partner knows.
+        identical_trees: whether the trees are those of xgboost on the pooled table; ties count as such.
+        differences: every node where they part, ties included, in words.
+    """
+
+    auc_known: dict[str, float]
+    identical_trees: bool
+    differences: list[str]
+
+    def verdict(self) -> list[str]:
+        """Return what xgboost says, in lines."""
         verdict = "yes" if self.identical_trees else "no"
         if self.identical_trees and self.differences:
             verdict += ", up to ties:"
@@ -117,7 +135,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             f"knows: {auc['together']:.4f} together, {auc['pooled']:.4f} pooled",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),
-            f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",
         ]
 
 

@@ -13,10 +13,10 @@ import msgspec
 
 from data_generators.generator import Generator
 from scenarios.consortium import Consortium, Institution, working_directory
-from scenarios.report import Report
+from scenarios.report import Report, RunReport
 from scenarios.story import Phase, Story
 from scenarios.training import PHASES, go_on, measured
-from vfl.params import TreeParams
+from vfl.params import LinearParams, TreeParams
 
 TEST = "bank_test.csv"
 """The label party's labelled file of rows that are not trained on, in every scenario."""
@@ -55,7 +55,7 @@ class Scenario:
         title: of its tables and pictures.
         institutions: who takes part, the label party first.
         duration: about how long it takes on two cores.
-        params: of the trees.
+        params: of the model.
         found: puts the institutions' files into a directory and says who holds which.
         phases: in their order.
         report: the kind of report that these phases fill.
@@ -69,10 +69,10 @@ class Scenario:
     title: str
     institutions: Sequence[str]
     duration: str
-    params: TreeParams
+    params: TreeParams | LinearParams
     found: Callable[[Path, Choice], list[Institution]]
     phases: Sequence[Phase] = PHASES
-    report: type[Report] = Report
+    report: type[RunReport] = Report
     go_on: Callable[[Story], str] = go_on
     rows: int | None = None
     validation_fraction: float = 0.0
@@ -85,7 +85,7 @@ class Scenario:
             CommandFailed: a command of an institution failed.
         """
         chosen = dataclasses.replace(choice, rows=choice.rows or self.rows)
-        params = msgspec.structs.replace(self.params, n_estimators=choice.trees or self.params.n_estimators)
+        params = self._params(choice.trees)
         with ExitStack() as stack:
             directory = working_directory(choice.out, stack)
             institutions = self.found(directory, chosen)
@@ -104,6 +104,13 @@ class Scenario:
             report.write(choice.file)
             if choice.out:
                 click.echo(self.go_on(story))
+
+    def _params(self, trees: int | None) -> TreeParams | LinearParams:
+        if trees is None:
+            return self.params
+        if isinstance(self.params, LinearParams):
+            raise click.UsageError("--trees is for scenarios about trees; this one is about a linear model")
+        return msgspec.structs.replace(self.params, n_estimators=trees)
 
 
 def invented(

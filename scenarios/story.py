@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scenarios.consortium import Consortium
-from vfl.params import TreeParams
+from vfl.params import LinearParams, TreeParams
 
 MODEL = "first"
 """Name of the model that a scenario trains."""
@@ -47,7 +47,7 @@ class Story:
     Args:
         title: what is told, in a line.
         consortium: the institutions.
-        params: of the trees.
+        params: of the model.
         test: a labelled file of the label party's beside the party directories, none of whose rows is
             trained on.
         say: takes a line at the beginning and at the end of each phase.
@@ -60,7 +60,7 @@ class Story:
 
     title: str
     consortium: Consortium
-    params: TreeParams
+    params: TreeParams | LinearParams
     test: str
     say: Say
     validation_fraction: float = 0.0
@@ -71,6 +71,13 @@ class Story:
     def label(self) -> str:
         """The label party's name."""
         return self.consortium.label.name
+
+    @property
+    def trees(self) -> TreeParams:
+        """The parameters of a story about trees."""
+        if not isinstance(self.params, TreeParams):
+            raise TypeError("this phase is for models of trees")
+        return self.params
 
     def tell(self, phases: Sequence[Phase]) -> None:
         """Go through the phases; feature parties serve in neighbouring ones that need them.
@@ -100,9 +107,10 @@ class Story:
         self.line(f"took {self.phases[phase.name]:.1f} s")
 
 
-def options(params: TreeParams) -> list[str]:
-    """Return the options of ``vfl train`` for the parameters that are not XGBoost's defaults."""
-    defaults = msgspec.structs.asdict(TreeParams())
+def options(params: msgspec.Struct) -> list[str]:
+    """Return ``--param`` options for the parameters that are not the defaults."""
+    defaults = msgspec.structs.asdict(type(params)())
     given = msgspec.structs.asdict(params)
-    chosen = [f"{name}={value}" for name, value in given.items() if value != defaults[name]]
+    written = {name: of if isinstance(of, str) else json.dumps(of) for name, of in given.items()}
+    chosen = [f"{name}={written[name]}" for name, of in given.items() if of != defaults[name]]
     return [word for text in chosen for word in ("--param", text)]

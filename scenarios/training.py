@@ -30,7 +30,7 @@ def _align(story: Story) -> None:
 
 def _train(story: Story) -> None:
     held_out = ["--validation-fraction", str(story.validation_fraction)] if story.validation_fraction else []
-    trained = story.command("train", story.label, "--model", MODEL, *options(story.params), *held_out)
+    trained = story.command("train", story.label, "--model", MODEL, *options(story.trees), *held_out)
     story.line(f"{trained['trees']} trees on encrypted gradients of {trained['rows']:,} rows")
     story.found["train_seconds"] = trained["seconds"]
 
@@ -46,11 +46,11 @@ def _export(story: Story) -> None:
 def _judge(story: Story) -> None:
     """Compare with xgboost alone and on all columns in one table."""
     home = story.consortium.directory
-    fit = pooled.trained_on(story.consortium, story.validation_fraction, story.params.random_state)
+    fit = pooled.trained_on(story.consortium, story.validation_fraction, story.trees.random_state)
     test = pooled.scored(story.consortium, home / story.test)
-    judge = pooled.train(fit, story.params)
+    judge = pooled.train(fit, story.trees)
     scores = {
-        "alone": pooled.predict(pooled.train(fit, story.params, own_only=True), test.columns),
+        "alone": pooled.predict(pooled.train(fit, story.trees, own_only=True), test.columns),
         "together": pooled.written(home / SCORES),
         "pooled": pooled.predict(judge, test.columns),
     }

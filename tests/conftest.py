@@ -11,12 +11,12 @@ import pytest
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
 from vfl.linear.feature_party import LinearWorker
-from vfl.linear.model import LinearFeatureShare
-from vfl.model import FeatureShare
+from vfl.linear.shared.feature_party import SharedWorker
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.feature_party import BinningWorker
 from vfl.scorecard.model import Binning
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
+from vfl.scoring.kinds import AnyFeatureShare
 from vfl.trees.feature_party import TrainingWorker
 from vfl.trees.order import common_order
 from vfl.wire import messages as m
@@ -47,12 +47,11 @@ class MemoryParty:
     ) -> None:
         self.name = name
         self.frame = frame
-        self.shares: dict[str, FeatureShare] = {}
+        self.shares: dict[str, AnyFeatureShare] = {}
         self.drafts: dict[str, list[bytes]] = {}
         self.binnings: dict[str, Binning] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
-        self.linear_shares: dict[str, LinearFeatureShare] = {}
         self._show_columns, self._min_rows, self._directions = show_columns, min_rows, directions
         self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
 
@@ -65,10 +64,10 @@ class MemoryParty:
         rows = self.frame.loc[alignment.identifiers]
         return list(self.frame.columns), rows.to_numpy(np.float32)
 
-    def save_share(self, model_id: str, share: FeatureShare) -> None:
+    def save_share(self, model_id: str, share: AnyFeatureShare) -> None:
         self.shares[model_id] = share
 
-    def load_share(self, model_id: str) -> FeatureShare:
+    def load_share(self, model_id: str) -> AnyFeatureShare:
         if model_id not in self.shares:
             raise StateError("there is no such model")
         return self.shares[model_id]
@@ -92,14 +91,6 @@ class MemoryParty:
             raise StateError("there is no such binning")
         return self.binnings[binning_id]
 
-    def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None:
-        self.linear_shares[model_id] = share
-
-    def load_linear_share(self, model_id: str) -> LinearFeatureShare:
-        if model_id not in self.linear_shares:
-            raise StateError("there is no such model")
-        return self.linear_shares[model_id]
-
     def receive(self, frame: bytes) -> bytes:
         self.frames_seen.append(frame)
         envelope = None
@@ -121,6 +112,8 @@ class MemoryParty:
             return BinningWorker(self, show_columns=self._show_columns, min_rows=self._min_rows).handle
         if isinstance(opening, m.OpenLinear):
             return LinearWorker(self, show_columns=self._show_columns, directions=self._directions).handle
+        if isinstance(opening, m.OpenShared):
+            return SharedWorker(self, show_columns=self._show_columns).handle
         return TrainingWorker(self, show_columns=self._show_columns).handle
 
 

@@ -1,4 +1,4 @@
-"""The two kinds of share that a trained model consists of, and their JSON form.
+"""The two kinds of share that boosted trees consist of.
 
 A label party's share holds the shape of every tree, the leaf values and the thresholds of its own
 columns; a split won by a feature party is there a bare reference. That party's share holds the column
@@ -9,7 +9,6 @@ columns won every split).
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import msgspec
 
@@ -93,6 +92,16 @@ class FeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         _check_table(self.version, self.columns, self.splits)
 
+    @property
+    def features(self) -> list[str]:
+        """Columns whose contributions can be told: all of them."""
+        return self.columns
+
+    @property
+    def parts(self) -> int:
+        """How many numbers it says of a row: a bit for each split."""
+        return len(self.splits)
+
 
 class PeerColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A feature party's columns as the label party knows them.
@@ -107,6 +116,11 @@ class PeerColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         _check(all(0 <= column < len(self.shown) for column in self.split_column), "split on no column")
+
+    @property
+    def parts(self) -> int:
+        """How many numbers it says of a row: a bit for each split."""
+        return len(self.split_column)
 
 
 class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +158,16 @@ class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for owner, peer in enumerate(self.peers, start=1):
             _check(len(peer.split_column) == self.splits_of(owner), "another number of splits than columns")
 
+    @property
+    def objective(self) -> str:
+        """XGBoost's name of what was minimised."""
+        return self.params.objective
+
+    @property
+    def features(self) -> list[str]:
+        """What the label party tells contributions of: its columns."""
+        return self.columns
+
     def splits_of(self, owner: int) -> int:
         """How many splits the trees ask of an owner (0 for the label party): its table's least length."""
         references = (
@@ -153,35 +177,6 @@ class LabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if of == owner
         )
         return max(references, default=-1) + 1
-
-
-_Share = TypeVar("_Share", LabelShare, FeatureShare)
-
-
-def to_json(share: LabelShare | FeatureShare) -> bytes:
-    """A share as JSON; numbers are written so that reading gives the same bits."""
-    return msgspec.json.encode(share)
-
-
-def label_share(data: bytes) -> LabelShare:
-    """Read a label party's share.
-
-    Raises:
-        StateError: not a share of this version, or one that contradicts itself.
-    """
-    return _read(data, LabelShare)
-
-
-def feature_share(data: bytes) -> FeatureShare:
-    """Read a feature party's share; raises as `label_share` does."""
-    return _read(data, FeatureShare)
-
-
-def _read(data: bytes, kind: type[_Share]) -> _Share:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise StateError(f"Not a readable {kind.__name__}: {error}") from error
 
 
 def _check_table(version: int, columns: list[str], splits: SplitTable) -> None:

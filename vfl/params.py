@@ -16,6 +16,7 @@ from vfl.errors import ParameterError
 
 OBJECTIVES = ("binary:logistic", "reg:squarederror")
 SAMPLE_STRATEGIES = ("bagging", "goss")
+LINEAR_PROTOCOLS = ("plain", "shared")
 LINEAR_LOSSES = ("logistic", "squared", "poisson")
 EVAL_METRICS = ("auc", "aucpr", "logloss", "error", "rmse", "ks")
 
@@ -112,6 +113,8 @@ class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             a party does not know, count as the mean either way.
         tol: training has converged once no coefficient of a feature party would move by more.
         max_iter: most rounds.
+        protocol: what crosses between the parties: ``plain`` tells the label party combinations of a feature
+            party's columns, ``shared`` does not (`vfl.linear.shared`).
 
     Raises:
         ParameterError: one or more parameters are outside their range; the message names every one.
@@ -124,6 +127,7 @@ class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     standardise: bool = True
     tol: float = 1e-5
     max_iter: int = 30
+    protocol: str = "plain"
 
     def __post_init__(self) -> None:
         mistakes = _mistakes(self, _LINEAR_RANGES)
@@ -213,4 +217,5 @@ _LINEAR_RANGES: dict[str, _Range] = {
     "standardise": _FLAG,
     "tol": (lambda value: _is_number(value) and 1e-9 <= value <= 1, "1e-9 to 1"),
     "max_iter": _integer(1, 1000),
+    "protocol": _one_of(LINEAR_PROTOCOLS),
 }

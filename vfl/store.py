@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import NotAligned
-from vfl.linear.model import LinearFeatureShare
-from vfl.model import FeatureShare
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.model import Binning
+from vfl.scoring.kinds import AnyFeatureShare
 
 
 class FeatureStore(Protocol):
@@ -33,9 +32,9 @@ class FeatureStore(Protocol):
         """Names [f] and values float32 [aligned rows, f], rows in the order of the alignment."""
         ...
 
-    def save_share(self, model_id: str, share: FeatureShare) -> None: ...
+    def save_share(self, model_id: str, share: AnyFeatureShare) -> None: ...
 
-    def load_share(self, model_id: str) -> FeatureShare:
+    def load_share(self, model_id: str) -> AnyFeatureShare:
         """Raises StateError where there is none of that name."""
         ...
 
@@ -66,16 +65,6 @@ class BinningStore(FeatureStore, Protocol):
     def save_binning(self, binning_id: str, binning: Binning) -> None: ...
 
     def load_binning(self, binning_id: str) -> Binning:
-        """Raises StateError where there is none of that name."""
-        ...
-
-
-class LinearStore(BinningStore, Protocol):
-    """A store that keeps shares of linear models as well."""
-
-    def save_linear_share(self, model_id: str, share: LinearFeatureShare) -> None: ...
-
-    def load_linear_share(self, model_id: str) -> LinearFeatureShare:
         """Raises StateError where there is none of that name."""
         ...
 

@@ -6,23 +6,23 @@ import io
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
-import msgspec
 import pandas as pd
 
+from parties.archive import ModelRecord
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
+from parties.commands.parameters import parameters
 from parties.config import Config
 from parties.customers import Scores
 from parties.files import write_private
 from parties.label import LabelParty
 from parties.names import chosen
 from parties.progress import ProgressLine
-from parties.reading import read_params
 from parties.timeline import chrome_trace
 from vfl.errors import ConfigError, ParameterError, PeerError, StateError
-from vfl.params import TreeParams
+from vfl.params import LinearParams, TreeParams
 from vfl.psi.alignment import Mode
 from vfl.trace import record_process
 
@@ -49,7 +49,15 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @party_directory
 @click.option("--alignment", help="Alignment to train on; the newest of the data by default.")
 @click.option("--model", help="Name of the model; made up by default.")
-@click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of XGBoost's name.")
+@click.option("--algorithm", type=click.Choice(["trees", "linear"]), default="trees", show_default=True)
+@click.option("--binning", help="Binning whose weights of evidence a linear model is on.")
+@click.option(
+    "params",
+    "--param",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of XGBoost's, or scikit-learn's.",
+)
 @click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
 @click.option("--resume", metavar="MODEL", help="Go on with a training that was broken off, as it was asked.")
 @click.option(
@@ -61,13 +69,18 @@ def train(
     directory: Path,
     alignment: str | None,
     model: str | None,
+    algorithm: Literal["trees", "linear"],
+    binning: str | None,
     params: tuple[str, ...],
     validation_fraction: float,
     resume: str | None,
     trace: Path | None,
     as_json: bool,
 ) -> None:
-    """Train a model of boosted trees with the peers of DIR.
+    """Train a model of boosted trees, or a linear one, with the peers of DIR.
+
+    With a binning the columns of a linear model are weights of evidence, each party coding its own; without
+    one they are scaled to mean 0 and deviation 1.
 
     The file of --trace opens in https://ui.perfetto.dev or chrome://tracing; a peer's steps are in it
     where its configuration sets show_timing for us.
@@ -85,7 +98,8 @@ def train(
                 else party.train(
                     alignment=alignment,
                     name=name,
-                    params=_params(config, params),
+                    params=_params(config, algorithm, binning, params),
+                    binning=binning,
                     validation_fraction=validation_fraction,
                     on_progress=progress,
                 )
@@ -98,13 +112,7 @@ def train(
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
             write_private(trace.resolve(), json.dumps(timeline).encode())
-    best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
-    lines = [f"model {record.model}: {record.trees} trees on {record.rows:,} rows in {record.seconds:,.1f} s"]
-    if record.history:
-        lines.append(
-            f"{record.metric} on {record.validation_rows:,} validation rows: {record.history[-1]:.5f}"
-        )
-    show(record, as_json, "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in best)]))
+    show(record, as_json, _summary(record))
 
 
 @click.command(epilog=example("vfl score bank MODEL --in new.csv --out scores.csv"))
@@ -137,32 +145,13 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 )
 @json_option
 def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
-    """Merge all shares of MODEL into one model that XGBoost loads; every peer must allow that."""
+    """Merge all shares of MODEL into one file; every peer must allow that.
+
+    Trees become a model that XGBoost loads, a linear model a list of its coefficients by column.
+    """
     with LabelParty(load_to_work(directory)) as party:
         write_private(file.resolve(), party.export(model))
-    show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model} as XGBoost loads it")
-
-
-def _params(config: Config, given: tuple[str, ...]) -> TreeParams:
-    """Return the parameters of ``[model]`` with those of the command line in their place."""
-    table = msgspec.structs.asdict(config.model)
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ParameterError(f"--param {text}: write NAME=VALUE")
-        table[name] = _value(value)
-    mistakes: list[str] = []
-    params = read_params(table, "", mistakes)
-    if params is None or mistakes:
-        raise ParameterError("; ".join(mistakes))
-    return params
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None if text.lower() == "none" else text
+    show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model}, merged")
 
 
 def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:
@@ -174,3 +163,28 @@ def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:
     else:
         frame.to_csv(buffer, index=False)
     return buffer.getvalue()
+
+
+def _params(
+    config: Config, algorithm: Literal["trees", "linear"], binning: str | None, given: tuple[str, ...]
+) -> TreeParams | LinearParams:
+    if algorithm == "trees":
+        return parameters(TreeParams, given, config.model)
+    return parameters(LinearParams, given, LinearParams(standardise=binning is None))
+
+
+def _summary(record: ModelRecord) -> str:
+    """Return what a trained model is, in lines."""
+    about, took = f"model {record.model}: ", f"on {record.rows:,} rows in {record.seconds:,.1f} s"
+    if record.linear:
+        found = record.linear
+        state = "converged" if found.converged else "not converged"
+        lines = [f"{about}linear, {state} after {len(record.history)} rounds {took}"]
+        lines.append(f"  {found.intercept:+10.4f}  (intercept)")
+        return "\n".join([*lines, *(f"  {of:+10.4f}  {name}" for name, of in found.coefficients.items())])
+    lines = [f"{about}{record.trees} trees {took}"]
+    if record.history:
+        watched = f"{record.metric} on {record.validation_rows:,} validation rows"
+        lines.append(f"{watched}: {record.history[-1]:.5f}")
+    best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
+    return "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in best)])

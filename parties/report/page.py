@@ -57,9 +57,10 @@ def render(evaluation: Evaluation, scored: LabelledScores, record: ModelRecord) 
 
 def _provenance(evaluation: Evaluation, record: ModelRecord) -> list[tuple[str, str]]:
     label_party = evaluation.views[0].name.removesuffix(" alone")
+    kind = f"{record.trees:,} trees" if record.algorithm == "trees" else "a linear model"
     return [
         ("model", f"{record.model}, trained {record.created}"),
-        ("trained on", f"{record.rows:,} rows, {record.trees:,} trees, alignment {record.alignment}"),
+        ("trained on", f"{record.rows:,} rows, {kind}, alignment {record.alignment}"),
         ("label party", label_party),
         ("partners", ", ".join(evaluation.views[-1].partners)),
         ("judged on", tables.population(evaluation)),

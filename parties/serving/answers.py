@@ -37,14 +37,16 @@ class Scored(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="scored
 
     Attributes:
         keys: as in the request.
-        score: what XGBoost's prediction on the pooled columns is, where ``mode`` is joint.
+        score: what the prediction on the pooled columns is, of XGBoost or of scikit-learn, where ``mode`` is
+            joint.
         decision: ``alert`` where the score reaches the threshold of its mode.
         mode: ``joint``: every feature party of the model that knows the customer has answered;
-            ``partial``: columns of those that did not count as missing; ``bank_only``: the score of the
-            model that the label party trained alone.
+            ``partial``: columns of those that did not count as missing, in a linear model as their means;
+            ``bank_only``: the score of the model that the label party trained alone.
         parties: what each feature party of the model did for this customer.
         reasons: the largest contributions to the margin, largest first; None where not asked for.
-        base: the margin before any column is looked at: with all contributions it sums to the margin.
+        base: the margin before any column is looked at, in a linear model that of the means of all columns:
+            with all contributions it sums to the margin.
     """
 
     keys: dict[str, str]
@@ -135,7 +137,9 @@ class ModelCard(Struct, frozen=True, kw_only=True):
         created: when it was published, UTC.
         trained: when it was trained, UTC.
         rows, validation_rows: rows trained on, and kept out.
-        params: XGBoost's parameters.
+        objective: XGBoost's name of what was minimised.
+        trees: 0 of a linear model.
+        params: XGBoost's parameters, or scikit-learn's of a linear model.
         metrics: measures of the joint scores on the rows that ``metrics_on`` names.
         metrics_on: ``validation``, or ``training`` where no rows were kept out.
     """
@@ -147,6 +151,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     rows: int
     validation_rows: int
     parties: dict[str, PartyCard]
+    algorithm: Literal["trees", "linear"]
     objective: str
     trees: int
     params: dict[str, Any]

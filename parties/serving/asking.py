@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from parties.serving.answers import PartyStatus
 from parties.serving.partner import Partner, Question
 from vfl.errors import VflError
 
-Bool = npt.NDArray[np.bool_]
+Values = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
 
 
@@ -23,18 +23,18 @@ class Told(NamedTuple):
 
     status: ``answered``, ``late``, ``down``, ``failed``; ``unknown_customer`` where it knows none of them.
     known: int64 [k], which of the request's customers it knows.
-    directions: bool [k, its splits]; None without an answer.
+    values: [k, its parts], see `RemoteShare.told`; None without an answer.
     seconds: how long was waited for it.
     """
 
     status: PartyStatus
     known: Integers
-    directions: Bool | None
+    values: Values | None
     seconds: float
 
     @property
     def absent(self) -> bool:
-        return self.directions is None and self.status != "unknown_customer"
+        return self.values is None and self.status != "unknown_customer"
 
 
 def ask(
@@ -61,18 +61,18 @@ def ask(
             asked[name] = partner.ask(positions[name][known[name]])
     told = {}
     for name, question in asked.items():
-        status, directions = (
+        status, values = (
             _wait(partners[name], question, deadline, budget)
             if isinstance(question, Question)
             else (question, None)
         )
-        told[name] = Told(status, known[name], directions, time.monotonic() - began)
+        told[name] = Told(status, known[name], values, time.monotonic() - began)
     return told
 
 
 def _wait(
     partner: Partner, question: Question, deadline: float, budget: float
-) -> tuple[PartyStatus, Bool | None]:
+) -> tuple[PartyStatus, Values | None]:
     try:
         return "answered", question.answer.result(max(0.0, deadline - time.monotonic()))
     except FutureTimeout:

@@ -24,8 +24,8 @@ from parties.serving.breaker import Breaker
 from parties.settings import Serving
 from vfl.errors import PeerError, VflError
 from vfl.scoring.label_party import RemoteShare
+from vfl.scoring.model import Told
 
-Bool = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
 MESSAGE_ROWS = 4_096
@@ -40,11 +40,11 @@ log = logging.getLogger("parties.serving")
 
 
 class Question:
-    """Rows of one request, and where the answer will be: bool [rows, splits of the partner]."""
+    """Rows of one request, and where the answer will be: [rows, parts], see `RemoteShare.told`."""
 
     def __init__(self, positions: Integers) -> None:
         self.positions = positions
-        self.answer: Future[Bool] = Future()
+        self.answer: Future[Told] = Future()
         self.asked = time.monotonic()
         self.counted_late = False
 
@@ -88,7 +88,7 @@ class Partner:
         return "slow" if self._breaker.is_open else "answering"
 
     def ask(self, positions: Integers) -> Question:
-        """Ask which way rows go, given by int64 positions in the alignment; `state` has been looked at."""
+        """Ask about rows, given by int64 positions in the alignment; `state` has been looked at."""
         question = Question(positions)
         with self._lock:
             self._waiting.append(question)
@@ -208,9 +208,9 @@ class Partner:
             self._failed("its answers come late")
         return job
 
-    def _told(self, job: RemoteShare, positions: Integers) -> Bool:
+    def _told(self, job: RemoteShare, positions: Integers) -> Told:
         try:
-            return job.directions(positions)
+            return job.told(positions)
         except VflError:
             raise
         except Exception as error:  # a fault of this program must not end the lane

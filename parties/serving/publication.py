@@ -17,7 +17,7 @@ from vfl.scoring.fallback import Link
 
 
 class Parity(Struct, frozen=True, kw_only=True):
-    """A sample that was scored in batch, online and by XGBoost before publishing, alike bit for bit.
+    """A sample that was scored in batch, online and by another library before publishing, all alike.
 
     Attributes:
         rows: customers of the sample.

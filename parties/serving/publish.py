@@ -25,10 +25,10 @@ from parties.serving.served import Served
 from parties.transport import HttpsChannel
 from vfl import metrics
 from vfl.errors import StateError
-from vfl.model import LabelShare
 from vfl.scoring.fallback import fit
+from vfl.scoring.kinds import model_of
+from vfl.scoring.model import BLOCK_ROWS
 from vfl.thresholds import Rule
-from vfl.trees.predict import BLOCK_ROWS, Predictor
 
 Float32 = npt.NDArray[np.float32]
 
@@ -69,7 +69,7 @@ def publish(
         customers = party.population(model, population, on_progress=on_progress)
         batch = party.score_population(model, customers, on_progress=on_progress)
     _, share = archive.load_model(model)
-    link = fit(_margins(alone, known.columns), known.together, share.params.objective)
+    link = fit(model_of(alone).batch_margins(known.columns), known.together, share.objective)
     draft = Publication(
         model=model,
         number=number,
@@ -113,13 +113,6 @@ def _checked(config: Config, draft: Publication, customers: Population, batch: F
             return msgspec.structs.replace(draft, parity=parity, reasons=served.reason_names())
         finally:
             served.close()
-
-
-def _margins(model: LabelShare, columns: Float32) -> Float32:
-    """The margins float32 [n] of a model without feature parties."""
-    predictor = Predictor(model)
-    blocks = (columns[start : start + BLOCK_ROWS] for start in range(0, len(columns), BLOCK_ROWS))
-    return np.concatenate([predictor.margins(predictor.sides(block, [], [])) for block in blocks])
 
 
 def _threshold(number: int, rule: Rule, known: LabelledScores, scorer: Scorer) -> ThresholdCard:

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from parties.serving.answers import Reason
 from parties.serving.asking import Told
 from parties.serving.reasons import Reasons
-from vfl.model import LabelShare
 from vfl.scoring.fallback import Link
-from vfl.trees.predict import Predictor
+from vfl.scoring.kinds import AnyLabelShare, model_of
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
@@ -40,43 +39,44 @@ class Scorer:
         bank: name of the label party.
     """
 
-    def __init__(self, share: LabelShare, alone: LabelShare, link: Link, bank: str) -> None:
+    def __init__(self, share: AnyLabelShare, alone: AnyLabelShare, link: Link, bank: str) -> None:
         self._share, self._alone, self._link, self._bank = share, alone, link, bank
-        self._joint_predictor, self._alone_predictor = Predictor(share), Predictor(alone)
+        self._joint_model, self._alone_model = model_of(share), model_of(alone)
         self._alone_reasons: Reasons | None = None
         self._joint_reasons: tuple[Mapping[str, list[str]], Reasons] | None = None
 
     def joint(
         self, columns: Float32, told: Mapping[str, Told], names: Mapping[str, list[str]], reasons: int
     ) -> Values:
-        """Score rows with the joint model; what was not told counts as missing.
+        """Score rows with the joint model; what was not told counts as the model lets it.
 
         Args:
             columns: float32 [n, own columns].
-            told: by feature party that won splits.
+            told: by feature party that is asked.
             names: by feature party the names of reasons; looked at where reasons are asked for.
             reasons: how many for each row.
         """
         absent = Told("unknown_customer", NO_ROWS, None, 0.0)
         parts = [told.get(owner, absent) for owner in self._share.owners]
-        directions, known = [part.directions for part in parts], [part.known for part in parts]
+        values, known = [part.values for part in parts], [part.known for part in parts]
+        model = self._joint_model
         if not reasons:
-            return Values(self._joint_predictor.predict(columns, directions, known))
-        sides = self._joint_predictor.sides(columns, directions, known)
-        scores = self._joint_predictor.scores(self._joint_predictor.margins(sides))
-        told_reasons, base = self._reasons_under(names).of(sides, reasons)
+            return Values(model.predict(columns, values, known))
+        gathered = model.gather(columns, values, known)
+        scores = model.scores(model.margins(gathered))
+        told_reasons, base = self._reasons_under(names).of(gathered, reasons)
         return Values(scores, told_reasons, [base] * len(columns))
 
     def alone(self, columns: Float32, reasons: int = 0) -> Values:
         """Score rows with the bank-only model, linked to the joint scale."""
-        sides = self._alone_predictor.sides(columns, [], [])
-        margins = self._link.margins(self._alone_predictor.margins(sides))
-        scores = self._alone_predictor.scores(margins)
+        model = self._alone_model
+        gathered = model.gather(columns, [], [])
+        scores = model.scores(self._link.margins(model.margins(gathered)))
         if not reasons:
             return Values(scores)
         if self._alone_reasons is None:
-            self._alone_reasons = Reasons(self._alone, self._bank, [], self._link)
-        told_reasons, base = self._alone_reasons.of(sides, reasons)
+            self._alone_reasons = Reasons(model, self._alone, self._bank, [], self._link)
+        told_reasons, base = self._alone_reasons.of(gathered, reasons)
         return Values(scores, told_reasons, [base] * len(columns))
 
     def fallen_back(
@@ -105,5 +105,6 @@ class Scorer:
         """Return the joint model's reasons under these names, made anew when a party has changed its own."""
         if self._joint_reasons is None or self._joint_reasons[0] != names:
             by_owner: Sequence[list[str]] = [names.get(owner, []) for owner in self._share.owners]
-            self._joint_reasons = dict(names), Reasons(self._share, self._bank, by_owner)
+            told = Reasons(self._joint_model, self._share, self._bank, by_owner)
+            self._joint_reasons = dict(names), told
         return self._joint_reasons[1]

@@ -22,6 +22,7 @@ from parties.serving.population import Found, Population
 from parties.serving.publication import Publication
 from parties.serving.records import read
 from parties.serving.scorer import Scorer, Values
+from vfl.scoring.kinds import AnyPeer
 from vfl.scoring.label_party import RemoteShare
 from vfl.wire.channel import Channel
 from vfl.wire.session import LabelSession
@@ -66,7 +67,8 @@ class Served:
         self._source, self._version, self._read_at = source, connectors.version(source), time.monotonic()
         loaded = rows.load(source.with_columns(self.share.columns), training=False)
         unchanged = rows.population(loaded.identifiers.keys) == aligned.population
-        needed = [peer for owner, peer in enumerate(self.share.owners, 1) if self.share.splits_of(owner)]
+        peers: Sequence[AnyPeer] = self.share.peers
+        needed = [name for name, peer in zip(self.share.owners, peers, strict=True) if peer.parts]
         self.population = Population(loaded, {peer: alignments[peer] for peer in needed}, unchanged=unchanged)
         self._fields = list(config.data.keys)
         self._users = 0

@@ -32,6 +32,7 @@ from parties.serving.publication import Publication, Publications
 from parties.serving.served import Answered, Served
 from parties.transport import HttpsChannel
 from vfl.errors import ConfigError, VflError
+from vfl.scoring.kinds import AnyPeer
 from vfl.wire.channel import Channel
 from vfl.wire.messages import SCORING_ROWS
 
@@ -210,11 +211,12 @@ def card(config: Config, served: Served) -> ModelCard:
     """Return what users of a model may know of it."""
     publication, record, share = served.publication, served.record, served.share
     own = PartyCard(
-        role="label", columns=share.columns, columns_total=len(share.columns), reasons=share.columns
+        role="label", columns=share.columns, columns_total=len(share.columns), reasons=share.features
     )
     parties = {config.party.name: own}
     reasons = served.reason_names()
-    for peer, columns in zip(share.owners, share.peers, strict=True):
+    peers: Sequence[AnyPeer] = share.peers
+    for peer, columns in zip(share.owners, peers, strict=True):
         parties[peer] = PartyCard(
             role="feature",
             columns=[name for name in columns.shown if name],
@@ -229,8 +231,9 @@ def card(config: Config, served: Served) -> ModelCard:
         rows=record.rows,
         validation_rows=record.validation_rows,
         parties=parties,
-        objective=share.params.objective,
-        trees=len(share.trees),
+        algorithm=record.algorithm,
+        objective=share.objective,
+        trees=record.trees,
         params=msgspec.to_builtins(share.params),
         metrics=publication.metrics,
         metrics_on=publication.metrics_on,

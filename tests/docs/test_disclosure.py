@@ -91,5 +91,5 @@ def test_scoring_asks_for_every_split_whatever_the_path(trained, columns):
     assert asked[0] == asked[1]
     given = [decode_reply(reply).body for _, reply in frames]
     bits = next(body.go_left for body in given if isinstance(body, m.DirectionsGiven))
-    splits = next(body.splits for body in given if isinstance(body, m.ScoringOpened))
+    splits = next(body.parts for body in given if isinstance(body, m.ScoringOpened))
     assert len(bits) == (ROWS - 30) * -(-splits // 8)

@@ -160,4 +160,4 @@ def test_the_doctor_opens_no_job(joined: Config, bureau: Config) -> None:
     """Looking at a peer leaves no job and no alignment behind."""
     doctor.examine(joined.directory)
     assert not (bureau.directory / "state" / "alignments").exists()
-    assert not PeerStore(bureau, "bank", None).has_alignment("a1")  # type: ignore[arg-type]
+    assert not PeerStore(bureau, "bank", None).has("alignment", "a1")  # type: ignore[arg-type]

@@ -38,8 +38,8 @@ def test_what_is_saved_comes_back_to_the_same_peer_only(bureau: Config, store: P
     assert store.load_alignment("a1") == alignment("C050")
     assert store.load_share("m1") == SHARE
     other = PeerStore(bureau, "other", Source(bureau))
-    assert not other.has_alignment("a1")
-    assert not other.has_share("m1")
+    assert not other.has("alignment", "a1")
+    assert not other.has("share", "m1")
     with pytest.raises(StateError, match="alignment a1 is not here"):
         other.load_alignment("a1")
     with pytest.raises(StateError, match="share of model m1 is not here"):
@@ -60,7 +60,7 @@ def test_nothing_in_use_is_overwritten(store: PeerStore) -> None:
     """A second alignment or share of one name is refused; the first stays. What nobody used makes way."""
     store.save_alignment(alignment("C049"))
     store.save_alignment(alignment("C050"))
-    store.use_alignment("a1")
+    store.use("alignment", "a1")
     with pytest.raises(StateError, match="exists already"):
         store.save_alignment(alignment("C051"))
     assert store.load_alignment("a1") == alignment("C050")

@@ -20,6 +20,9 @@ TRAIN = m.OpenTraining(
     public_key=b"n", fraction_bits=40, packed_rows=160, max_abs_g=1.0, max_h=1.0, max_bin=32, max_depth=5,
     trees=10,
 )  # fmt: skip
+BIN = m.OpenBinning("b", "a", b"f" * 32, b"\xff" * 20, b"n", 0, 160, 1.0, "quantile", 20)
+LINEAR = m.OpenLinear("m", "a", b"f" * 32, None, 160, b"n", 1.0, 0.0, 1e-5, True, 30)
+SHARED = m.OpenShared("m", "a", b"f" * 32, None, 160, b"n", 3, 4, 1.0, True, 30)
 
 
 def peer(*allow: str, **limits: int) -> Peer:
@@ -34,7 +37,7 @@ def test_every_opening_needs_a_permission() -> None:
 
 @pytest.mark.parametrize(
     "opening",
-    [ALIGN, TRAIN, m.OpenScoring("m", "a", b"f" * 32), m.AskShare("m")],
+    [ALIGN, TRAIN, BIN, LINEAR, SHARED, m.OpenScoring("m", "a", b"f" * 32), m.AskShare("m")],
     ids=lambda o: type(o).__name__,
 )
 def test_only_the_named_permission_opens(opening: m.Message) -> None:
@@ -53,6 +56,9 @@ def test_only_the_named_permission_opens(opening: m.Message) -> None:
         (TRAIN, {"max_depth": 4}, "max_depth=5 asked"),
         (TRAIN, {"min_rows": 161}, "training on 160 rows"),
         (TRAIN, {"open_jobs": 2}, "2 jobs open"),
+        (BIN, {"min_rows": 161}, "training on 160 rows"),
+        (LINEAR, {"max_rounds": 29}, "max_iter=30 asked"),
+        (SHARED, {"max_rounds": 29}, "max_iter=30 asked"),
     ],
 )
 def test_limits_hold_to_the_number(opening: m.Message, limits: dict[str, int], told: str) -> None:

@@ -13,11 +13,9 @@ from vfl.model import (
     PeerColumns,
     SplitTable,
     Tree,
-    feature_share,
-    label_share,
-    to_json,
 )
 from vfl.params import TreeParams
+from vfl.scoring.kinds import feature_share, label_share, to_json
 
 STUMP = {
     "owner": [1, -1, -1],

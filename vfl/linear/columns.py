@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ Integers = npt.NDArray[np.int64]
 LARGEST = 2 ** (WEIGHT_BITS - 1) - 1
 """Largest whole number of a column."""
 
+CLIPPED = 6.0
+"""Deviations from the mean at which standardised columns end on shares, where predictors must stay small."""
+
 PRODUCT_BITS = 5
 """Significant bits of a product of two columns. They shape a direction and never the solution; a sum of n
 rows is off by about 2^-7 / sqrt(n) of itself, and few distinct values make it cheap."""
@@ -30,14 +34,16 @@ class Scaling:
 
     Attributes:
         fill, shift, scale: float64 [f].
+        limit: larger values, scaled, count as this one; smaller ones likewise.
     """
 
     fill: Float64
     shift: Float64
     scale: Float64
+    limit: float = math.inf
 
     @classmethod
-    def fit(cls, columns: Columns, *, standardise: bool) -> Scaling:
+    def fit(cls, columns: Columns, *, standardise: bool, limit: float = math.inf) -> Scaling:
         """Means and deviations of the values that are there; a constant column keeps its scale.
 
         Raises:
@@ -55,7 +61,7 @@ class Scaling:
             return cls(mean, np.zeros_like(mean), np.ones_like(mean))
         deviation = np.sqrt((np.where(there, x - mean, 0.0) ** 2).sum(axis=0) / count)
         tiny = 10 * np.finfo(np.float32).eps * np.abs(mean)  # what rounding leaves of a constant column
-        return cls(mean, mean, np.where(deviation > tiny, deviation, 1.0))
+        return cls(mean, mean, np.where(deviation > tiny, deviation, 1.0), limit)
 
     @classmethod
     def none(cls, count: int) -> Scaling:
@@ -65,7 +71,8 @@ class Scaling:
     def apply(self, columns: Columns) -> Float64:
         """Scaled columns, float64 [n, f], without gaps."""
         x = columns.astype(np.float64)
-        return (np.where(np.isnan(x), self.fill, x) - self.shift) / self.scale
+        scaled = (np.where(np.isnan(x), self.fill, x) - self.shift) / self.scale
+        return np.asarray(np.clip(scaled, -self.limit, self.limit))
 
     def unknown(self) -> Float64:
         """The scaled columns [f] of a customer that the party does not know."""

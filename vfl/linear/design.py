@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import DataError, ParameterError
-from vfl.linear.columns import Scaling
+from vfl.linear.columns import CLIPPED, Scaling
 from vfl.linear.model import LinearTerms
 from vfl.params import LinearParams
 from vfl.scorecard.model import LabelBinning, unknown_columns, woe_columns
@@ -43,6 +44,7 @@ class Design:
     evidence: dict[str, float]
     columns: Float64
     _scaling: Scaling
+    _coded: bool
 
     @classmethod
     def of(
@@ -62,8 +64,9 @@ class Design:
             DataError: the columns cannot be used, or are not those that were binned.
         """
         if binning is None:
-            scaling = Scaling.fit(table.columns, standardise=params.standardise)
-            return cls(list(table.names), {}, scaling.apply(table.columns), scaling)
+            limit = CLIPPED if params.protocol == "shared" else math.inf
+            scaling = Scaling.fit(table.columns, standardise=params.standardise, limit=limit)
+            return cls(list(table.names), {}, scaling.apply(table.columns), scaling, False)
         if params.standardise:
             raise ParameterError("weights of evidence have one scale already: set standardise to false")
         own, told = binning.binning.own, binning.binning.unknown
@@ -75,11 +78,13 @@ class Design:
             there = {peer: np.isin(np.arange(len(columns)), known[peer]) for peer in evidence}
             taking_part = msgspec.structs.replace(binning.binning, unknown=evidence)
             columns = np.hstack([columns, unknown_columns(taking_part, there)])
-        return cls(own.names, evidence, columns, Scaling.none(len(own.names)))
+        return cls(own.names, evidence, columns, Scaling.none(len(own.names)), True)
 
     def terms(self, coefficients: Float64) -> LinearTerms:
         """The label party's terms, of coefficients [columns]."""
-        return LinearTerms.of(self.names, self._scaling, coefficients[: len(self.names)])
+        own = slice(len(self.names))
+        mean = self.columns[:, own].mean(axis=0) if self._coded else None
+        return LinearTerms.of(self.names, self._scaling, coefficients[own], mean)
 
     def unknown(self, coefficients: Float64) -> dict[str, float]:
         """By feature party, what a customer that it does not know adds at the label party."""

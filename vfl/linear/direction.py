@@ -1,9 +1,9 @@
 """A feature party's half of the mathematics: a quadratic model of its coefficients, and directions from it.
 
-Its coefficients are ``w = base + live a``: directions that it offered, combined by the label party. Without
-an L1 penalty all directions stay live. With one they do as long as no coefficient changes its sign or
-becomes zero, so that the penalty is linear in ``a``; otherwise w becomes the base and the new direction,
-the way to the model's minimum, is taken between 0 and 1.
+Its coefficients are ``w = D a``: the directions D that it offered, combined by the label party. What a step
+to the model's minimum adds to their span is a new direction; all else about it the label party has already.
+Without an L1 penalty the label party is free to choose a. With one it is free while no coefficient changes
+its sign or becomes zero, since the penalty is linear in a there; otherwise it may go as far as the step.
 """
 
 from __future__ import annotations
@@ -24,23 +24,31 @@ NULL = 1e-9
 CURVED = 1e-6
 """Least eigenvalue of the curvature, of its largest: encrypted products are rounded."""
 
-SPANNED = 1e-7
-"""Share of a step outside the live directions below which it lies within them."""
+SPANNED = 1e-9
+"""Share of a step outside the directions below which it lies within them."""
+
+ZERO = 1e-8
+"""Share of the terms of a coefficient below which their sum is zero."""
 
 
 @dataclass(frozen=True)
-class Direction:
-    """What a feature party offers: where the linear predictor may move, and what moving costs.
+class Offer:
+    """Where a feature party lets its coefficients move: ``a = base + mixing t``; the label party chooses t.
 
     Attributes:
-        values: float32 [rows], change of each row's linear predictor along the direction.
-        fresh: whether earlier directions are folded into the base, and the step is taken between 0 and 1.
-        square: float64 [live, live], linear: float64 [live]; the penalty of live coefficients a is
-            ``a' square a / 2 + linear' a`` up to a constant.
+        values: float32 [rows], how each row's linear predictor changes along a new direction; None where the
+            step lies within those offered before.
+        base: float64 [directions].
+        mixing: float64 [directions, k].
+        bounded: whether t, one number, lies between 0 and 1.
+        square: float64 [k, k], linear: float64 [k]; the penalty is ``t' square t / 2 + linear' t`` up to a
+            constant: at most that where t is bounded, otherwise that while no coefficient changes its sign.
     """
 
-    values: Float32
-    fresh: bool
+    values: Float32 | None
+    base: Float64
+    mixing: Float64
+    bounded: bool
     square: Float64
     linear: Float64
 
@@ -56,7 +64,6 @@ class Directions:
 
     Attributes:
         w: float64 [f], the coefficients as combined last.
-        offered: number of directions offered so far.
         components: float64 [rows, f], the columns' principal components scaled to variance 1; their
             products with one another are well conditioned however much the columns have in common.
     """
@@ -71,13 +78,16 @@ class Directions:
         self._mixing = np.where(there, deviation, 0.0)[:, None] * axes.T
         self._curvature = np.zeros((f, f))
         self.w = np.zeros(f)
-        self.offered = 0
-        self._base, self._live = np.zeros(f), np.zeros((f, 0))
+        self._directions, self._coefficients = np.zeros((f, 0)), np.zeros(0)
+        # The signs that the label party was told to count on, where it was then, and whether it left them.
+        self._face: Float64 | None = None
+        self._before = np.zeros(0)
+        self._crossed = False
 
     @property
-    def live(self) -> int:
-        """How many directions the label party combines."""
-        return self._live.shape[1]
+    def offered(self) -> int:
+        """Directions offered so far."""
+        return self._directions.shape[1]
 
     def curve(self, products: Float64, block: Float64) -> None:
         """Take new curvatures.
@@ -109,48 +119,91 @@ class Directions:
         slope = gradient + self._l2 * self.w - Q @ self.w
         return quadratic_minimum(Q, slope, penalty, self.w) - self.w
 
-    def offer(self, step: Float64) -> Direction | None:
-        """Offer a step as a direction; nothing where it is small, adds nothing, or the cap is reached."""
-        if np.abs(step).max(initial=0.0) <= self._tol or self.offered >= self._most:
+    def offer(self, step: Float64) -> Offer | None:
+        """Offer a step; nothing where it is small or would take a direction more than are offered."""
+        if np.abs(step).max(initial=0.0) <= self._tol:
             return None
-        face = np.sign(self.w + step)
-        fresh = self._l1 > 0 and not self._keeps_face(face)
-        if fresh:
-            self._base, self._live = self.w, np.zeros((len(step), 0))
-            new = step
-        else:
-            new = self._orthogonal(step)
-            if not new.any():
+        if self._crossed:
+            return self._offered(None, *self._retreat())
+        within, new = self._split(step)
+        if new.any():
+            if self.offered >= self._most:
                 return None
-        self._live = np.column_stack([self._live, new])
-        self.offered += 1
-        # Along a fresh direction the L1 norm is convex, so between 0 and 1 it is at most linear.
-        whole_step = np.abs(self.w + step).sum() - np.abs(self.w).sum()
-        norm = np.array([whole_step]) if fresh else face @ self._live
-        linear = self._l2 * (self._live.T @ self._base) + self._l1 * norm
-        square = self._l2 * (self._live.T @ self._live)
-        return Direction((self._columns @ new).astype(np.float32), fresh, square, linear)
+            length = float(np.linalg.norm(self._columns @ new)) / np.sqrt(len(self._columns))
+            self._directions = np.column_stack([self._directions, new / length])
+            self._coefficients = np.append(self._coefficients, 0.0)
+            within = np.append(within, length)
+        elif not self._l1:
+            return None
+        values = (self._columns @ self._directions[:, -1]).astype(np.float32) if new.any() else None
+        return self._offered(values, *self._room(within, np.sign(self.w + step)))
+
+    def _offered(
+        self, values: Float32 | None, base: Float64, mixing: Float64, bounded: bool, norm: Float64
+    ) -> Offer:
+        moves = self._directions @ mixing
+        linear = self._l2 * (moves.T @ (self._directions @ base)) + self._l1 * norm
+        return Offer(values, base, mixing, bounded, self._l2 * (moves.T @ moves), linear)
 
     def combine(self, coefficients: Float64) -> None:
-        """Take the label party's coefficients [live] of the live directions."""
-        self.w = self._base + self._live @ coefficients
+        """Take the label party's coefficients [offered] of the directions."""
+        self._coefficients = coefficients
+        self.w = self._at(coefficients)
+        self._crossed = self._face is not None and not np.array_equal(self._face, np.sign(self.w))
 
-    def _keeps_face(self, face: Float64) -> bool:
-        """Whether the L1 penalty is linear around w and along every live direction."""
-        return self.live > 0 and np.array_equal(face, np.sign(self.w)) and not self._live[face == 0].any()
+    def _at(self, coefficients: Float64) -> Float64:
+        """Their w; under L1 what is zero up to rounding is zero."""
+        w = self._directions @ coefficients
+        rounding = ZERO * (np.abs(self._directions) @ np.abs(coefficients))
+        return np.where(np.abs(w) <= rounding, 0.0, w) if self._l1 else w
 
-    def _orthogonal(self, step: Float64) -> Float64:
-        """The part of a step whose values are orthogonal to those of live directions, of mean square 1.
+    def _split(self, step: Float64) -> tuple[Float64, Float64]:
+        """A step as a combination of directions, and what is left, with values orthogonal to theirs.
 
         Directions alike would let rounding of their values be combined into noise.
         """
-        basis = self._columns @ self._live
-        new = step
+        basis, within, new = self._columns @ self._directions, np.zeros(self.offered), step
         for _ in range(2):  # the second time for what rounding left
-            if self.live:
-                within, *_ = np.linalg.lstsq(basis, self._columns @ new, rcond=None)
-                new = new - self._live @ within
-        length = float(np.linalg.norm(self._columns @ new))
-        if length <= SPANNED * float(np.linalg.norm(self._columns @ step)):
-            return np.zeros_like(step)
-        return np.asarray(new * (np.sqrt(len(basis)) / length))
+            if self.offered:
+                part, *_ = np.linalg.lstsq(basis, self._columns @ new, rcond=None)
+                within, new = within + part, new - self._directions @ part
+        small = SPANNED * float(np.linalg.norm(self._columns @ step))
+        if float(np.linalg.norm(self._columns @ new)) <= small:
+            new = np.zeros_like(step)
+        return within, new
+
+    def _retreat(self) -> tuple[Float64, Float64, bool, Float64]:
+        """Room between the coefficients before signs were left and the first zero on the way.
+
+        The penalty is exact there, so the label party ends no worse than before, and the coefficient at the
+        zero can be left out.
+        """
+        here, there = self._at(self._before), self.w
+        crossing = np.flatnonzero(here * there < 0)
+        shares = here[crossing] / (here[crossing] - there[crossing])
+        way = float(shares.min(initial=1.0)) * (self._coefficients - self._before)
+        norm = np.abs(self._at(self._before + way)).sum() - np.abs(here).sum()
+        self._face, self._crossed = None, False
+        return self._before, way[:, None], True, np.array([norm])
+
+    def _room(self, step: Float64, face: Float64) -> tuple[Float64, Float64, bool, Float64]:
+        """Where the label party may go: base, mixing, whether bounded, and how the L1 norm changes.
+
+        Args:
+            step: [offered], to the minimum of the quadratic model, in directions.
+            face: [f], signs of the coefficients there.
+        """
+        here, count = self._coefficients, self.offered
+        if not self._l1:
+            return np.zeros(count), np.eye(count), False, np.zeros(count)
+        self._face = None
+        if not np.array_equal(face, np.sign(self.w)):
+            # The norm is convex, so between the two ends it is at most linear.
+            norm = np.abs(self._at(here + step)).sum() - np.abs(self.w).sum()
+            return here, step[:, None], True, np.array([norm])
+        outside = self._directions[face == 0]
+        _, sizes, axes = np.linalg.svd(outside)
+        rank = int(np.count_nonzero(sizes > SPANNED * sizes.max(initial=0.0)))
+        mixing = axes[rank:].T
+        self._face, self._before = face, here
+        return np.zeros(count), mixing, False, face @ self._directions @ mixing

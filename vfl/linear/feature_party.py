@@ -1,6 +1,6 @@
 """The feature party's side of linear models: masked sums on ciphertexts, and directions from them.
 
-A worker answers the messages of one job. What it needs from disk comes through a `vfl.store.LinearStore`.
+A worker answers the messages of one job. What it needs from disk comes through a `vfl.store.BinningStore`.
 Ciphertexts are summed as they come and not kept.
 """
 
@@ -22,7 +22,7 @@ from vfl.linear.model import LinearFeatureShare, LinearTerms
 from vfl.linear.slots import Slots
 from vfl.linear.sums import WeightedSums
 from vfl.scorecard.model import woe_columns
-from vfl.store import LinearStore, open_rows
+from vfl.store import BinningStore, open_rows
 from vfl.trace import span
 from vfl.wire import messages as m
 
@@ -42,7 +42,7 @@ class LinearWorker:
     """
 
     def __init__(
-        self, store: LinearStore, *, show_columns: bool = False, directions: int | None = None
+        self, store: BinningStore, *, show_columns: bool = False, directions: int | None = None
     ) -> None:
         self._store, self._show_columns, self._cap = store, show_columns, directions
         self._handlers: dict[type[m.Message], Callable[[Any], m.Message]] = {
@@ -79,6 +79,7 @@ class LinearWorker:
             else Scaling.none(len(names))
         )
         scaled = self._scaling.apply(columns)
+        self._mean = None if self._binning is None else scaled.mean(axis=0)
         if request.rows > len(columns):
             scaled = np.vstack([scaled, self._scaling.unknown()])
         self._prepare(scaled, request, cap)
@@ -188,11 +189,14 @@ class LinearWorker:
                 raise OutOfRange("the sums are no gradient: the coefficients would have no bounds")
             offered = self._directions.offer(step)
         if offered is None:
-            return m.DirectionOffered(change, b"", False, [], [])
+            return m.DirectionOffered(change, b"", [], [], False, [], [])
+        new = offered.values
         return m.DirectionOffered(
             change,
-            offered.values.astype("<f4", copy=False).tobytes(),
-            offered.fresh,
+            b"" if new is None else new.astype("<f4", copy=False).tobytes(),
+            offered.base.tolist(),
+            offered.mixing.ravel().tolist(),
+            offered.bounded,
             offered.square.ravel().tolist(),
             offered.linear.tolist(),
         )
@@ -206,14 +210,13 @@ class LinearWorker:
         return np.asarray(np.ldexp(products, -self._round.curvature_exponent))
 
     def _combine(self, coefficients: list[float]) -> None:
-        if len(coefficients) != self._directions.live:
-            raise OutOfRange(
-                f"{self._directions.live} directions are to be combined, not {len(coefficients)}"
-            )
+        offered = self._directions.offered
+        if len(coefficients) != offered:
+            raise OutOfRange(f"{offered} directions are to be combined, not {len(coefficients)}")
         self._directions.combine(np.array(coefficients, dtype=np.float64))
 
     def _close(self, request: m.CloseLinear) -> m.LinearClosed:
         self._combine(request.coefficients)
-        terms = LinearTerms.of(self._names, self._scaling, self._directions.w)
-        self._store.save_linear_share(self._model, LinearFeatureShare(terms=terms, binning=self._binning))
-        return m.LinearClosed(self._directions.offered, terms.unknown())
+        terms = LinearTerms.of(self._names, self._scaling, self._directions.w, self._mean)
+        self._store.save_share(self._model, LinearFeatureShare(terms=terms, binning=self._binning))
+        return m.LinearClosed(self._directions.offered, terms.base, terms.unknown())

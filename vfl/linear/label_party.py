@@ -13,7 +13,7 @@ from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
 from vfl.errors import DataError
 from vfl.linear.design import Design, NamedBinning
 from vfl.linear.loss import LOSSES
-from vfl.linear.model import LinearLabelShare
+from vfl.linear.model import LinearLabelShare, LinearPeer
 from vfl.linear.problem import KnownRows, Problem
 from vfl.linear.remote_party import Pass, RemoteParty, Round
 from vfl.linear.slots import Slots, whole
@@ -196,11 +196,13 @@ class _Training:
             intercept=float(own[0]) if constant else 0.0,
             terms=design.terms(own[constant:]),
             owners=self._peers,
-            unknown={
-                peer: remote.unknown + unknown.get(peer, 0.0)
+            peers=[
+                LinearPeer(
+                    shown=remote.shown, base=remote.base, unknown=remote.unknown + unknown.get(peer, 0.0)
+                )
                 for peer, remote in zip(self._peers, self._remotes, strict=True)
-            },
-            binning=self._binning and self._binning.binning.own,
+            ],
+            binning=self._binning and self._binning.binning.own.of_kept(),
         )
         directions = {
             peer: remote.directions for peer, remote in zip(self._peers, self._remotes, strict=True)

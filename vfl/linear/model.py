@@ -7,7 +7,6 @@ predictor is all that the other would need of it.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -15,7 +14,6 @@ import numpy.typing as npt
 
 from vfl.errors import StateError
 from vfl.linear.columns import Columns, Scaling
-from vfl.linear.loss import LOSSES
 from vfl.params import LinearParams
 from vfl.scorecard.model import Binning, woe_columns
 
@@ -24,49 +22,69 @@ Float64 = npt.NDArray[np.float64]
 
 VERSION = 1
 
+OBJECTIVES = {"logistic": "binary:logistic", "squared": "reg:squarederror", "poisson": "count:poisson"}
+
 
 class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A party's columns and what each adds to the linear predictor; lists of one length.
 
     A column adds ``coefficient * (x - shift) / scale``, ``fill`` standing for a missing x and for a customer
-    that the party does not know.
+    that the party does not know. ``mean`` is the mean of ``(x - shift) / scale`` over the party's rows. Where
+    there is a ``limit``, ``(x - shift) / scale`` counts as that at most, and as its negative at least.
     """
 
     columns: list[str]
     fill: list[float]
     shift: list[float]
     scale: list[float]
+    mean: list[float]
     coefficients: list[float]
+    limit: float | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.fill, self.shift, self.scale, self.coefficients)
+        numbers = (self.fill, self.shift, self.scale, self.mean, self.coefficients)
         _check(all(len(values) == len(self.columns) for values in numbers), "uneven terms")
         _check(all(math.isfinite(x) for values in numbers for x in values), "number that is not finite")
         _check(all(x > 0 for x in self.scale), "scale that is not above 0")
+        _check(self.limit is None or 0 < self.limit < math.inf, "limit that is not above 0")
 
     @classmethod
-    def of(cls, columns: list[str], scaling: Scaling, coefficients: Float64) -> LinearTerms:
+    def of(
+        cls, columns: list[str], scaling: Scaling, coefficients: Float64, mean: Float64 | None = None
+    ) -> LinearTerms:
+        """Terms of scaled columns; the mean is by default what stands for a missing value."""
         return cls(
             columns=columns,
             fill=scaling.fill.tolist(),
             shift=scaling.shift.tolist(),
             scale=scaling.scale.tolist(),
+            mean=(scaling.unknown() if mean is None else mean).tolist(),
             coefficients=coefficients.tolist(),
+            limit=scaling.limit if math.isfinite(scaling.limit) else None,
         )
 
-    def predictor(self, columns: Columns) -> Float64:
-        """What rows [n, f] of these columns add to the linear predictor, float64 [n]."""
-        return np.asarray(self._scaling().apply(columns) @ np.array(self.coefficients))
+    def contributions(self, columns: Columns) -> Float64:
+        """How much more than its mean each column of rows [n, f] adds, float64 [n, f]."""
+        return np.asarray((self.scaling.apply(columns) - np.array(self.mean)) * np.array(self.coefficients))
+
+    @property
+    def base(self) -> float:
+        """What the means add."""
+        return math.fsum((np.array(self.mean) * np.array(self.coefficients)).tolist())
 
     def unknown(self) -> float:
         """What a customer that the party does not know adds."""
-        return float(self._scaling().unknown() @ np.array(self.coefficients))
+        return math.fsum((self.scaling.unknown() * np.array(self.coefficients)).tolist())
 
-    def _scaling(self) -> Scaling:
-        return Scaling(np.array(self.fill), np.array(self.shift), np.array(self.scale))
+    @property
+    def scaling(self) -> Scaling:
+        limit = math.inf if self.limit is None else self.limit
+        return Scaling(np.array(self.fill), np.array(self.shift), np.array(self.scale), limit)
 
 
-class LinearFeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LinearFeatureShare(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="algorithm", tag="linear"
+):
     """A feature party's part of a linear model.
 
     Attributes:
@@ -82,6 +100,16 @@ class LinearFeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         _check_coding(self.version, self.terms, self.binning)
 
     @property
+    def features(self) -> list[str]:
+        """Columns whose contributions can be told."""
+        return self.terms.columns
+
+    @property
+    def parts(self) -> int:
+        """How many numbers it says of a row at most: one for each column."""
+        return len(self.terms.columns)
+
+    @property
     def columns(self) -> list[str]:
         """Names of all columns of the party's table that `coded` takes."""
         return self.terms.columns if self.binning is None else self.binning.columns
@@ -91,7 +119,36 @@ class LinearFeatureShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         return columns if self.binning is None else woe_columns(self.binning, columns)
 
 
-class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LinearPeer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feature party's part as the label party knows it.
+
+    Attributes:
+        shown: by column its name, or "" where the party does not show it.
+        base: what the means of its columns add to the linear predictor.
+        unknown: what a customer that it does not know adds.
+    """
+
+    shown: list[str]
+    base: float
+    unknown: float
+
+    def __post_init__(self) -> None:
+        _check(all(map(math.isfinite, (self.base, self.unknown))), "number that is not finite")
+
+    @property
+    def parts(self) -> int:
+        """How many numbers it says of a row at most: one for each column."""
+        return len(self.shown)
+
+    @property
+    def strange(self) -> float:
+        """How much more a customer that it does not know adds than the means of its columns."""
+        return self.unknown - self.base
+
+
+class LinearLabelShare(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="algorithm", tag="linear"
+):
     """The label party's part of a linear model.
 
     Attributes:
@@ -99,8 +156,8 @@ class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         intercept: the constant of the linear predictor.
         terms: of the label party's own columns.
         owners: names of the feature parties.
-        unknown: by feature party, what a customer that it does not know adds to the linear predictor.
-        binning: as in `LinearFeatureShare`, of the label party's own columns.
+        peers: their parts, in the order of ``owners``.
+        binning: as in `LinearFeatureShare`, of the label party's columns that were kept.
     """
 
     version: int = VERSION
@@ -108,13 +165,32 @@ class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     intercept: float
     terms: LinearTerms
     owners: list[str]
-    unknown: dict[str, float]
+    peers: list[LinearPeer]
     binning: Binning | None = None
 
     def __post_init__(self) -> None:
         _check_coding(self.version, self.terms, self.binning)
-        _check(all(map(math.isfinite, (self.intercept, *self.unknown.values()))), "number that is not finite")
-        _check(set(self.unknown) == set(self.owners), "other parties than owners")
+        _check(math.isfinite(self.intercept), "intercept that is not finite")
+        _check(len(self.peers) == len(self.owners), "not as many peers as owners")
+
+    @property
+    def objective(self) -> str:
+        """XGBoost's name of the loss."""
+        return OBJECTIVES[self.params.loss]
+
+    @property
+    def base(self) -> float:
+        """The linear predictor at the means of all columns of all parties."""
+        return math.fsum([self.intercept, self.terms.base, *(peer.base for peer in self.peers)])
+
+    @property
+    def features(self) -> list[str]:
+        """What the label party tells contributions of: its columns, then parties that do not know a customer.
+
+        A party whose unknown customers count as the mean of its columns is left out.
+        """
+        peers = zip(self.owners, self.peers, strict=True)
+        return [*self.terms.columns, *(f"unknown to {name}" for name, peer in peers if peer.strange)]
 
     @property
     def columns(self) -> list[str]:
@@ -124,47 +200,6 @@ class LinearLabelShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def coded(self, columns: Float32) -> Columns:
         """Rows [n, columns of the table] as the columns that the terms are about."""
         return columns if self.binning is None else woe_columns(self.binning, columns)
-
-    def predict(self, columns: Float32, others: list[Float64]) -> Float64:
-        """Predictions float64 [n]: a probability, a value or an expected count.
-
-        Args:
-            columns: float32 [n, f], the label party's table.
-            others: float64 [n] of each owner, its part of the linear predictor; `unknown` where it does not
-                know the customer.
-        """
-        own = self.terms.predictor(self.coded(columns))
-        z = self.intercept + own + np.sum([np.zeros(len(columns)), *others], axis=0)
-        return LOSSES[self.params.loss].mean(z)
-
-
-_Share = TypeVar("_Share", LinearLabelShare, LinearFeatureShare)
-
-
-def to_json(share: LinearLabelShare | LinearFeatureShare) -> bytes:
-    """A share as JSON; numbers are written so that reading gives the same bits."""
-    return msgspec.json.encode(share)
-
-
-def linear_label_share(data: bytes) -> LinearLabelShare:
-    """Read a label party's share.
-
-    Raises:
-        StateError: not a share of this version, or one that contradicts itself.
-    """
-    return _read(data, LinearLabelShare)
-
-
-def linear_feature_share(data: bytes) -> LinearFeatureShare:
-    """Read a feature party's share; raises as `linear_label_share` does."""
-    return _read(data, LinearFeatureShare)
-
-
-def _read(data: bytes, kind: type[_Share]) -> _Share:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise StateError(f"Not a readable {kind.__name__}: {error}") from error
 
 
 def _check_coding(version: int, terms: LinearTerms, binning: Binning | None) -> None:

@@ -25,38 +25,48 @@ STALE = 0.01
 
 @dataclass
 class Offered:
-    """What one feature party has offered.
+    """What one feature party has offered: directions, and how they may be combined.
 
     Attributes:
-        base: float64 [n], the part of the linear predictor that stays.
-        live: float64 [n, k], directions; coefficients: float64 [k].
-        square, linear: their penalty, see `vfl.linear.direction.Direction`.
-        fresh: whether the one live direction is taken between 0 and 1.
+        values: float64 [n, directions].
+        coefficients: float64 [directions], as combined last.
+        base, mixing, bounded, square, linear: see `vfl.linear.direction.Offer`.
     """
 
-    base: Float64
-    live: Float64
+    values: Float64
     coefficients: Float64 = field(default_factory=lambda: np.zeros(0))
+    base: Float64 = field(default_factory=lambda: np.zeros(0))
+    mixing: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    bounded: bool = False
     square: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
     linear: Float64 = field(default_factory=lambda: np.zeros(0))
-    fresh: bool = False
 
-    @classmethod
-    def nothing(cls, rows: int) -> Offered:
-        return cls(np.zeros(rows), np.zeros((rows, 0)))
-
-    def take(self, values: Float64, *, fresh: bool, square: Float64, linear: Float64) -> None:
-        """Add a direction, with a coefficient of 0."""
-        if fresh:
-            self.base = self.base + self.live @ self.coefficients
-            self.live, self.coefficients = self.live[:, :0], self.coefficients[:0]
-        self.live = np.column_stack([self.live, values])
+    def add(self, values: Float64) -> None:
+        """Take a new direction [n], with a coefficient of 0."""
+        self.values = np.column_stack([self.values, values])
         self.coefficients = np.append(self.coefficients, 0.0)
-        self.square, self.linear, self.fresh = square, linear, fresh
+
+    def room(
+        self, base: Float64, mixing: Float64, *, bounded: bool, square: Float64, linear: Float64
+    ) -> None:
+        """Take how directions may be combined from now on."""
+        self.base, self.mixing, self.bounded = base, mixing, bounded
+        self.square, self.linear = square, linear
+
+    def start(self) -> Float64:
+        """The choice t [k] that gives the present coefficients."""
+        if not self.mixing.size:
+            return np.zeros(self.mixing.shape[1])
+        t, *_ = np.linalg.lstsq(self.mixing, self.coefficients - self.base, rcond=None)
+        return np.clip(t, 0.0, 1.0) if self.bounded else np.asarray(t)
+
+    def choose(self, t: Float64) -> None:
+        """Combine the directions."""
+        self.coefficients = self.base + self.mixing @ t
 
     def predictor(self) -> Float64:
         """The party's part of the linear predictor, float64 [n]."""
-        return self.base + self.live @ self.coefficients
+        return np.asarray(self.values @ self.coefficients)
 
 
 class Problem:
@@ -86,31 +96,32 @@ class Problem:
         if intercept:
             self.own[0] = self._loss.start(float(np.average(y, weights=weights)))
         self._told: tuple[Float64, npt.NDArray[np.bool_]] | None = None
-        self.offered = [Offered.nothing(n) for _ in range(parties)]
+        self.offered = [Offered(np.zeros((n, 0))) for _ in range(parties)]
 
     def solve(self) -> None:
-        """Minimise over own columns and live directions."""
+        """Minimise over own columns and all that feature parties leave open."""
         offers, m = self.offered, len(self.own)
-        square = np.diag(self._l2)
+        square, high = np.diag(self._l2), np.full(m, np.inf)
+        low, offset = -high, np.zeros(len(self._y))
         for offer in offers:
             square = _beside(square, offer.square)
+            high = np.append(high, np.full(len(offer.linear), 1.0 if offer.bounded else np.inf))
+            low = np.append(low, np.full(len(offer.linear), 0.0 if offer.bounded else -np.inf))
+            offset = offset + offer.values @ offer.base
         linear = np.concatenate([np.zeros(m), *(offer.linear for offer in offers)])
-        l1 = np.append(self._l1, np.zeros(len(linear) - m))
-        bounds = [np.full(m, np.inf), *(np.full(len(o.linear), 1.0 if o.fresh else np.inf) for o in offers)]
-        lowest = [np.full(m, -np.inf), *(np.full(len(o.linear), 0.0 if o.fresh else -np.inf) for o in offers)]
         solution = minimise(
             self._loss,
-            np.column_stack([self._columns, *(offer.live for offer in offers)]),
-            np.sum([np.zeros(len(self._y)), *(offer.base for offer in offers)], axis=0),
+            np.column_stack([self._columns, *(offer.values @ offer.mixing for offer in offers)]),
+            offset,
             self._y,
             self._weights,
-            Penalty(square, linear, l1, np.concatenate(lowest), np.concatenate(bounds)),
-            np.concatenate([self.own, *(offer.coefficients for offer in offers)]),
+            Penalty(square, linear, np.append(self._l1, np.zeros(len(linear) - m)), low, high),
+            np.concatenate([self.own, *(offer.start() for offer in offers)]),
         )
         self.own, end = solution[:m], m
         for offer in offers:
             start, end = end, end + len(offer.linear)
-            offer.coefficients = solution[start:end]
+            offer.choose(solution[start:end])
 
     def residuals(self) -> tuple[Float64, Float64]:
         """Weighted residuals and curvatures of every row, float64 [n]."""

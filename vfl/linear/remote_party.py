@@ -65,7 +65,7 @@ class RemoteParty:
         columns: names, by number where the party hides them.
         change: how far its coefficients would have moved in the last round, at most.
         directions: how many it has offered.
-        unknown: what a customer that it does not know adds to the linear predictor, once the job is closed.
+        shown, base, unknown: as in `vfl.linear.model.LinearPeer`, once the job is closed.
     """
 
     def __init__(
@@ -78,16 +78,17 @@ class RemoteParty:
     ) -> None:
         self.rows = rows
         self.columns: list[str] = []
+        self.shown: list[str] = []
         self.change = 0.0
         self.directions = 0
-        self.unknown = 0.0
+        self.base = self.unknown = 0.0
         self._session, self._encryptor, self._decryptor = session, encryptor, decryptor
         self._slots = slots
 
     def open(self, request: m.OpenLinear) -> None:
         """Open the job and learn how many columns there are."""
-        names = self._session.ask(request, m.LinearOpened).columns
-        self.columns = [f"{self._session.peer}.{name or number}" for number, name in enumerate(names)]
+        self.shown = self._session.ask(request, m.LinearOpened).columns
+        self.columns = [f"{self._session.peer}.{name or number}" for number, name in enumerate(self.shown)]
 
     def round(self, sent: Round, offered: Offered) -> bool:
         """Send a round and take what is offered; returns whether something was."""
@@ -114,7 +115,7 @@ class RemoteParty:
         )
         offer = self._session.ask(decrypted, m.DirectionOffered)
         self.change = offer.change
-        return bool(offer.values) and self._take(offer, offered)
+        return bool(offer.linear) and self._take(offer, offered)
 
     def _send(
         self, sent: Pass, message: type[m.Curvatures] | type[m.Residuals], reply: type[m.Message]
@@ -146,20 +147,30 @@ class RemoteParty:
             return self._decryptor.decrypt(ciphertexts).astype("<u8", copy=False).tobytes()
 
     def _take(self, offer: m.DirectionOffered, offered: Offered) -> bool:
-        live = 1 if offer.fresh else len(offered.coefficients) + 1
-        fits = len(offer.values) == 4 * len(self.rows) and len(offer.linear) == live
-        if not fits or len(offer.square) != live**2:
+        count, choices = len(offered.coefficients) + bool(offer.values), len(offer.linear)
+        fits = len(offer.values) in (0, 4 * len(self.rows)) and len(offer.base) == count
+        fits = fits and len(offer.mixing) == count * choices and len(offer.square) == choices**2
+        if not fits or (offer.bounded and choices != 1):
             raise MalformedMessage(f"{self._session.peer} offered a direction of another length than was due")
         values = np.frombuffer(offer.values, dtype="<f4")
-        square, linear = np.array(offer.square).reshape(live, live), np.array(offer.linear)
+        square = np.array(offer.square).reshape(choices, choices)
         eigenvalues = np.linalg.eigvalsh(square)
-        convex = np.array_equal(square, square.T) and eigenvalues[0] >= -CONVEX * abs(eigenvalues[-1])
+        convex = np.allclose(square, square.T) and eigenvalues[0] >= -CONVEX * abs(eigenvalues[-1])
         if not np.isfinite(values).all() or not convex:
             raise MalformedMessage(f"{self._session.peer} offered a direction that is no direction")
-        offered.take(self.rows.spread(values), fresh=offer.fresh, square=square, linear=linear)
-        self.directions += 1
+        if len(values):
+            offered.add(self.rows.spread(values))
+            self.directions += 1
+        offered.room(
+            np.array(offer.base),
+            np.array(offer.mixing).reshape(count, choices),
+            bounded=offer.bounded,
+            square=square,
+            linear=np.array(offer.linear),
+        )
         return True
 
     def close(self, coefficients: Float64) -> None:
         """End the job; the party keeps its coefficients."""
-        self.unknown = self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed).unknown
+        closed = self._session.ask(m.CloseLinear(coefficients.tolist()), m.LinearClosed)
+        self.base, self.unknown = closed.base, closed.unknown

@@ -72,6 +72,12 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Names of the kept columns, in the order of `woe_columns`."""
         return [self.columns[of.column] for of in self.coded]
 
+    def of_kept(self) -> Binning:
+        """The same coding of a table that has the kept columns alone, in the order of this one's."""
+        kept = sorted(of.column for of in self.coded)
+        coded = [msgspec.structs.replace(of, column=kept.index(of.column)) for of in self.coded]
+        return Binning(columns=[self.columns[column] for column in kept], coded=coded)
+
 
 class BinRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line of a column's table.

@@ -2,11 +2,14 @@
 
 The link is a straight line, ``scale * margin + offset``. For ``binary:logistic`` it is Platt scaling (Platt,
 Probabilistic outputs for support vector machines, 1999) towards the joint model's probabilities in place of
-labels: it minimises the cross-entropy against them. For ``reg:squarederror`` it is least squares. Ranks are
-those of the model alone; what is mended is that its probabilities would be too sure or too cautious.
+labels: it minimises the cross-entropy against them. For ``reg:squarederror`` it is least squares, for
+``count:poisson`` least squares towards logarithms of counts. Ranks are those of the model alone; what is
+mended is that its probabilities would be too sure or too cautious.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +19,7 @@ from vfl.errors import DataError
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 
 MAX_STEPS = 100
 TOLERANCE = 1e-12  # of the loss, per row
@@ -27,18 +31,18 @@ class Link(Struct, frozen=True):
     scale: float
     offset: float
 
-    def margins(self, margins: Float32) -> Float32:
+    def margins(self, margins: Floats) -> Float32:
         """The linked margins float32 [n]: computed in float64, rounded once."""
         return (margins.astype(np.float64) * self.scale + self.offset).astype(np.float32)
 
 
-def fit(margins: Float32, joint: Float32, objective: str) -> Link:
+def fit(margins: Floats, joint: Float32, objective: str) -> Link:
     """Fit the margins of a model to the scores of the joint one.
 
     Args:
-        margins: float32 [n], of the model alone.
+        margins: [n], of the model alone.
         joint: float32 [n], scores of the joint model on the same rows: probabilities for
-            ``binary:logistic``, values for ``reg:squarederror``.
+            ``binary:logistic``, values for ``reg:squarederror``, counts for ``count:poisson``.
         objective: of both.
 
     Raises:
@@ -48,10 +52,12 @@ def fit(margins: Float32, joint: Float32, objective: str) -> Link:
         raise DataError("the two models need rows to be compared on, and there are none")
     design = np.column_stack([margins.astype(np.float64), np.ones(len(margins))])
     target = joint.astype(np.float64)
-    if objective == "reg:squarederror":
-        found = np.linalg.lstsq(design, target, rcond=None)[0]
-    else:
+    if objective == "binary:logistic":
         found = _logistic(design, target)
+    else:
+        if objective == "count:poisson":
+            target = np.log(np.maximum(target, np.finfo(np.float32).tiny))
+        found = np.asarray(np.linalg.lstsq(design, target, rcond=None)[0], dtype=np.float64)
     return Link(float(found[0]), float(found[1]))
 
 

@@ -21,7 +21,6 @@ recurrences of TreeSHAP this subtracts no large numbers from each other.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +99,7 @@ class Contributions:
         """The contributions to the margins of rows.
 
         Args:
-            sides: bool [splits of all owners + 1, n], from `vfl.trees.predict.Predictor.sides`.
+            sides: bool [splits of all owners + 1, n], from `vfl.trees.predict.Predictor.gather`.
 
         Returns:
             float64 [n, features], the label party's columns first, then each feature party's; and the
@@ -215,56 +214,3 @@ def _tables(edges: list[_Edge]) -> tuple[Float64, Float64]:
         np.stack(factor, axis=2).reshape(n_nodes, -1),
         (weight * np.stack(change, axis=2)).reshape(n_nodes, -1),
     )
-
-
-class Reasons(NamedTuple):
-    """Under which names contributions are told.
-
-    Attributes:
-        names: party and name of each reason; the label party's first.
-        of_feature: int64 [features], the reason that a feature counts to; -1 for one that is never asked
-            and has no name.
-    """
-
-    names: list[tuple[str, str]]
-    of_feature: Integers
-
-    def merged(self, contributions: Float64) -> Float64:
-        """Contributions by reason, float64 [n, reasons], from those by feature: Shapley values add."""
-        merged = np.zeros((len(self.names) + 1, len(contributions)), dtype=np.float64)
-        np.add.at(merged, self.of_feature, contributions.T)  # the last line takes what has no name: zeros
-        return merged[:-1].T
-
-
-def names(share: LabelShare, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
-    """Name the reasons: the label party's columns by their own names, others as their owner tells them.
-
-    Args:
-        share: the label party's share.
-        label_party: its name.
-        told: by feature party, the name of each of its columns; equal names are one reason. A party without
-            a split in the model may tell none.
-
-    Raises:
-        NotAligned: a feature party tells another number of names than it has columns.
-    """
-    by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in share.columns]
-    for party, peer, their_names in zip(share.owners, share.peers, told, strict=True):
-        if not their_names and not peer.split_column:
-            by_feature += [None] * len(peer.shown)
-        elif len(their_names) == len(peer.shown):
-            by_feature += [(party, name) for name in their_names]
-        else:
-            raise NotAligned(f"{party} names {len(their_names)} reasons for {len(peer.shown)} columns")
-    reasons = list(dict.fromkeys(reason for reason in by_feature if reason))
-    place: dict[tuple[str, str] | None, int] = {reason: number for number, reason in enumerate(reasons)}
-    return Reasons(reasons, np.array([place.get(reason, -1) for reason in by_feature], dtype=np.int64))
-
-
-def top(contributions: Float64, k: int) -> Integers:
-    """The ``k`` largest contributions of each row by absolute value, the first of equal ones before.
-
-    Returns:
-        int64 [n, k], or as many as there are.
-    """
-    return np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :k].astype(np.int64)

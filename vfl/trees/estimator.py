@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from vfl.crypto.paillier import PrivateKey, Profile
-from vfl.errors import DataError, ParameterError
+from vfl.crypto.paillier import Profile
+from vfl.federation import Federation, label_table, reachable
 from vfl.params import TreeParams
 from vfl.psi.alignment import Alignment
 from vfl.scoring.label_party import score
-from vfl.table import LabelTable
 from vfl.trees.label_party import train
-from vfl.wire.channel import Channel
-from vfl.wire.session import LabelSession, new_job
-
-
-@dataclass(frozen=True)
-class Federation:
-    """What the label party needs to reach the others.
-
-    Attributes:
-        channel: carries frames to the feature parties.
-        alignments: by feature party, the alignment that covers the rows given to the estimator.
-        private_key: the label party's Paillier key.
-    """
-
-    channel: Channel
-    alignments: Mapping[str, Alignment]
-    private_key: PrivateKey
-
-    def sessions(self) -> dict[str, LabelSession]:
-        """Return a new conversation with each feature party."""
-        return {peer: LabelSession(self.channel, peer) for peer in self.alignments}
+from vfl.wire.session import new_job
 
 
 class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -47,7 +25,7 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     feature party does not know have missing values there.
 
     Args:
-        federation: the other parties; see `Federation`.
+        federation: the other parties; see `vfl.federation.Federation`.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
         others: as in `vfl.params.TreeParams`.
 
@@ -132,12 +110,8 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             DataError: the labels or columns cannot be used.
             PeerError: another party failed.
         """
-        federation = self._reachable()
-        table = _table(X)
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
-        table = LabelTable(
-            table.identifiers, table.names, table.columns, np.asarray(y, dtype=np.float32), weights
-        )
+        federation = reachable(self.federation)
+        table = label_table(X, y, sample_weight)
         self.model_id_ = new_job()
         result = train(
             federation.sessions(),
@@ -166,12 +140,12 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             X: the label party's columns, indexed by canonical customer key.
             alignments: of these rows; the federation's own where they cover the same customers.
         """
-        federation = self._reachable()
+        federation = reachable(self.federation)
         scores = score(
             federation.sessions(),
             alignments or federation.alignments,
             self.share_,
-            _table(X),
+            label_table(X),
             model_id=self.model_id_,
         )
         return np.stack([np.float32(1) - scores, scores], axis=1)
@@ -186,14 +160,3 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         """Return the parameters as training takes them; raises ParameterError."""
         ours = self.get_params(deep=False)
         return TreeParams(**{name: ours[name] for name in TreeParams.__struct_fields__ if name in ours})
-
-    def _reachable(self) -> Federation:
-        if self.federation is None:
-            raise ParameterError("federation is missing: give the estimator a Federation to train with")
-        return self.federation
-
-
-def _table(X: pd.DataFrame) -> LabelTable:
-    if not X.index.is_unique:
-        raise DataError("the index of X holds the same customer twice")
-    return LabelTable([str(key) for key in X.index], [str(c) for c in X.columns], X.to_numpy(np.float32))

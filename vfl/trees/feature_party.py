@@ -163,10 +163,11 @@ class TrainingWorker:
         return m.LevelGrown(directions, [self._node_sums(child) for child in smaller])
 
     def _close(self, request: m.CloseTraining) -> m.TrainingClosed:
+        if request.trees > self._trees_allowed:
+            raise OutOfRange(f"{request.trees} trees cannot be kept of {self._trees_allowed}")
+        # Trees after the last one that was opened here have no split of this party.
         bounds = [*self._splits_before_tree, len(self._splits)]
-        if request.trees >= len(bounds):
-            raise OutOfRange(f"{request.trees} trees cannot be kept of {len(bounds) - 1}")
-        kept = self._splits[: bounds[request.trees]]
+        kept = self._splits[: bounds[min(request.trees, len(bounds) - 1)]]
         share = FeatureShare(
             columns=self._names,
             splits=SplitTable(

@@ -8,20 +8,25 @@ margins bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import xgboost
 
 from vfl.binning import Columns, check_columns
 from vfl.errors import NotAligned
 from vfl.loss import LOSSES
 from vfl.model import LEAF, FeatureShare, LabelShare, SplitTable, Tree
+from vfl.scoring.model import Floats, Model, Told
+from vfl.trees.contributions import Contributions
+from vfl.trees.export import with_directions
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-BLOCK_ROWS = 4096  # rows of a population whose directions are held at once
 TURNED_ROWS = 32
 BLOCK_CELLS = 2**15  # rows by trees, or by splits, worked on at once: they stay in the processor's cache
 
@@ -43,14 +48,15 @@ def split_directions(share: FeatureShare, columns: Columns) -> Bool:
     return _Splits(share.splits, len(share.columns)).directions(columns)
 
 
-class Predictor:
-    """The label party's share of a model, made ready to score one row or many.
+class Predictor(Model):
+    """The label party's share of boosted trees, made ready to score.
 
-    Scoring has three steps, since contributions start from the first of them: the `sides` of rows at all
-    splits, the `margins` of sides, the `scores` of margins. `predict` takes them all, block by block.
+    What it gathers of rows are their sides: at which splits they go left. Rows that a feature party does not
+    know, or did not answer for, go its splits' default directions.
     """
 
     def __init__(self, share: LabelShare) -> None:
+        self._share = share
         self._owners = share.owners
         self._own = _Splits(share.splits, len(share.columns))
         self._defaults = [_defaults(share, owner) for owner in range(1, len(share.owners) + 1)]
@@ -60,63 +66,57 @@ class Predictor:
         self._loss = LOSSES[share.params.objective]
         self._base_margin = self._loss.margin(share.base_score)
 
-    def sides(self, columns: Columns, directions: Sequence[Bool | None], known: Sequence[Integers]) -> Bool:
+    def gather(self, columns: Columns, told: Sequence[Told | None], known: Sequence[Integers]) -> Bool:
         """On which side of every split rows lie.
-
-        Args:
-            columns: float32 [n, own columns], NaN where missing; own columns may be none.
-            directions: by feature party, bool [rows it knows, its splits] from `split_directions`; None for
-                a party that did not answer, as if it knew no row.
-            known: by feature party, int64 [rows it knows]: which of the n rows each of them is.
 
         Returns:
             bool [splits of all owners + 1, n], True for left: first a line of True, where leaves point to,
-            then the label party's splits, then each feature party's. Rows that a party does not know go its
-            splits' default directions.
-
-        Raises:
-            DataError: not a float32 table, or an infinite value.
-            NotAligned: columns or directions do not fit the share.
+            then the label party's splits, then each feature party's.
         """
-        if len(directions) != len(self._owners) or len(known) != len(self._owners):
+        if len(told) != len(self._owners) or len(known) != len(self._owners):
             raise NotAligned(f"The model needs directions from {len(self._owners)} feature parties")
         sides = np.empty((self._first_split[-1], len(columns)), dtype=np.bool_)
         sides[0] = True
         _turn(self._own.directions(columns), sides[1 : self._first_split[2]])
         starts = self._first_split[2:-1]
-        parties = zip(self._owners, starts, self._defaults, directions, known, strict=True)
-        for name, start, default, told, rows in parties:
+        parties = zip(self._owners, starts, self._defaults, told, known, strict=True)
+        for name, start, default, directions, rows in parties:
             by_row = np.repeat(default[None, :], len(columns), axis=0)
-            if told is not None and told.shape != (len(rows), len(default)):
+            if directions is not None and directions.shape != (len(rows), len(default)):
                 raise NotAligned(f"The directions from {name} do not fit the model or the rows asked for")
-            if told is not None:
-                by_row[rows] = told
+            if directions is not None:
+                by_row[rows] = directions
             _turn(by_row, sides[start : start + len(default)])
         return sides
 
-    def margins(self, sides: Bool) -> Float32:
-        """The margins float32 [n] of rows, from their `sides`."""
-        return self._forest.margins(sides, self._base_margin)
+    def margins(self, gathered: Told) -> Float32:
+        """The margins float32 [n] of rows, from their sides."""
+        return self._forest.margins(gathered, self._base_margin)
 
-    def scores(self, margins: Float32) -> Float32:
-        """The objective's prediction float32 [n]: for ``binary:logistic`` the probability of label 1."""
-        return self._loss.transform(margins)
+    def scores(self, margins: Floats) -> Float32:
+        return self._loss.transform(margins.astype(np.float32, copy=False))
 
-    def predict(
-        self, columns: Columns, directions: Sequence[Bool | None], known: Sequence[Integers]
-    ) -> Float32:
-        """The scores float32 [n] of any number of rows; arguments and errors as for `sides`."""
-        margins = np.empty(len(columns), dtype=np.float32)
-        position = [_positions(len(columns), rows) for rows in known]
-        for start in range(0, max(1, len(columns)), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            known_here = [np.flatnonzero(at[block] >= 0) for at in position]
-            told = [
-                given if given is None else given[at[block][rows]]
-                for given, at, rows in zip(directions, position, known_here, strict=True)
-            ]
-            margins[block] = self.margins(self.sides(columns[block], told, known_here))
-        return self.scores(margins)
+    def contributions(self, gathered: Told) -> tuple[Float64, float]:
+        """Contributions of columns, see `vfl.trees.contributions`; raises as its class does."""
+        return self._contributions.of(gathered)
+
+    def judged(self, columns: Columns, told: Sequence[Told], known: Sequence[Integers]) -> Float32:
+        """XGBoost's predictions on own columns and direction bits, see `with_directions`."""
+        parts = [columns]
+        for left, rows in zip(told, known, strict=True):
+            bits = np.full((len(columns), left.shape[1]), np.nan, dtype=np.float32)
+            bits[rows] = ~left
+            parts.append(bits)
+        is_logistic = self._share.params.objective == "binary:logistic"
+        model = xgboost.XGBClassifier() if is_logistic else xgboost.XGBRegressor()
+        model.load_model(bytearray(with_directions(self._share)))
+        table = np.hstack(parts)
+        predicted: Float32 = model.predict_proba(table)[:, 1] if is_logistic else model.predict(table)
+        return predicted
+
+    @cached_property
+    def _contributions(self) -> Contributions:
+        return Contributions(self._share)
 
 
 class _Splits:
@@ -144,7 +144,7 @@ class _Splits:
 
 
 class _Forest:
-    """All trees as one list of nodes, each pointing to a line of `Predictor.sides`.
+    """All trees as one list of nodes, each pointing to a line of `Predictor.gather`.
 
     A row at a node moves to ``_right[node]``, or to the node before it where it goes left. A leaf points to
     the line of True, and its right neighbour is not looked at: a row stays in its leaf.
@@ -201,12 +201,6 @@ def _depth(tree: Tree) -> int:
         if tree.owner[node] != LEAF:
             depth[left] = depth[left + 1] = depth[node] + 1
     return max(depth)
-
-
-def _positions(n_rows: int, known: Integers) -> Integers:
-    position = np.full(n_rows, -1, dtype=np.int64)
-    position[known] = np.arange(len(known))
-    return position
 
 
 def _defaults(share: LabelShare, owner: int) -> Bool:

@@ -25,6 +25,12 @@ class State(enum.Enum):
     FITTING = "fitting"
     TAKING = "taking"
     MASKED = "masked"
+    CROSSING = "crossing"
+    PLANNING = "planning"
+    STEPPING = "stepping"
+    SHARING = "sharing"
+    EXCHANGING = "exchanging"
+    SUMMED = "summed"
     SCORING = "scoring"
     CLOSED = "closed"
     FAILED = "failed"
@@ -54,8 +60,19 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
     (State.TAKING, m.Residuals): State.TAKING,
     (State.TAKING, m.AskMaskedSums): State.MASKED,
     (State.MASKED, m.GiveUnmasked): State.FITTING,
+    (State.NEW, m.OpenShared): State.CROSSING,
+    (State.CROSSING, m.LabelRows): State.CROSSING,
+    (State.CROSSING, m.AskCrossSums): State.PLANNING,
+    (State.PLANNING, m.GivePlan): State.STEPPING,
+    (State.STEPPING, m.OpenStep): State.SHARING,
+    (State.SHARING, m.GivePredictors): State.EXCHANGING,
+    (State.EXCHANGING, m.ExchangeWaves): State.EXCHANGING,
+    (State.EXCHANGING, m.AskGradient): State.SUMMED,
+    (State.SUMMED, m.GiveGradient): State.STEPPING,
+    (State.STEPPING, m.CloseShared): State.CLOSED,
     (State.NEW, m.OpenScoring): State.SCORING,
     (State.SCORING, m.AskDirections): State.SCORING,
+    (State.SCORING, m.AskPartialScores): State.SCORING,
     (State.SCORING, m.CloseScoring): State.CLOSED,
     (State.NEW, m.AskShare): State.CLOSED,
     (State.CLOSED, m.CloseLedger): State.CLOSED,
@@ -83,8 +100,19 @@ REPLIES: dict[type[m.Message], type[m.Message]] = {
     m.AskMaskedSums: m.MaskedSums,
     m.GiveUnmasked: m.DirectionOffered,
     m.CloseLinear: m.LinearClosed,
+    m.OpenShared: m.SharedOpened,
+    m.LabelRows: m.LabelRowsTaken,
+    m.AskCrossSums: m.CrossSumsGiven,
+    m.GivePlan: m.PlanTaken,
+    m.OpenStep: m.StepOpened,
+    m.GivePredictors: m.PredictorsTaken,
+    m.ExchangeWaves: m.WavesExchanged,
+    m.AskGradient: m.GradientGiven,
+    m.GiveGradient: m.GradientTaken,
+    m.CloseShared: m.SharedClosed,
     m.OpenScoring: m.ScoringOpened,
     m.AskDirections: m.DirectionsGiven,
+    m.AskPartialScores: m.PartialScoresGiven,
     m.CloseScoring: m.ScoringClosed,
     m.AskShare: m.ShareGiven,
     m.CloseLedger: m.LedgerClosed,

@@ -126,7 +126,8 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         servers = {}
         for party in (bureau, telco):
             grant = {
-                "fingerprint": fingerprint_of(bank), "allow": list(PERMISSIONS), "reasons": "columns"
+                "fingerprint": fingerprint_of(bank), "allow": list(PERMISSIONS), "reasons": "columns",
+                "limits": {"max_directions": 2, "min_bin_rows": 20},
             }  # fmt: skip
             party = directory.add_peer(party.directory, "bank", grant)
             name = party.party.name

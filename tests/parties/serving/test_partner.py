@@ -32,7 +32,7 @@ class FarEnd:
         self.opened += 1
         return self
 
-    def directions(self, positions: np.ndarray) -> np.ndarray:
+    def told(self, positions: np.ndarray) -> np.ndarray:
         if self.gone:
             raise PeerUnreachable("gone")
         if len(positions):

@@ -31,7 +31,7 @@ def test_a_publication_is_a_version_that_stays(world: Any) -> None:
     assert (kept.load("m1", first.number), kept.load("m1", second.number)) == (first, second)
     assert (first.threshold.rule, second.threshold.joint) == ("fpr=0.05", 0.5)
     last = withdraw(world.bank, "m1")
-    assert kept.newest() == {"m1": last.number}
+    assert kept.newest()["m1"] == last.number
     assert isinstance(kept.load("m1", last.number), Withdrawal)
     with pytest.raises(StateError, match="not published"):
         withdraw(world.bank, "m1")

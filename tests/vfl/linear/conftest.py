@@ -42,7 +42,7 @@ def fit(group, y, params, private_key, weights=None, model_id="m"):
         list(label.index), list(label.columns), label.to_numpy(np.float32), y.astype(np.float32), weights
     )
     result = train(group.sessions(), group.alignments, table, params, private_key, model_id=model_id)
-    shares = [party.linear_shares[model_id].terms for party in group.parties.values()]
+    shares = [party.shares[model_id].terms for party in group.parties.values()]
     coefficients = np.concatenate([terms.coefficients for terms in (result.share.terms, *shares)])
     return result, coefficients
 

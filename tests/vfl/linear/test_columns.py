@@ -30,6 +30,15 @@ def test_constant_columns_add_nothing():
     np.testing.assert_allclose(Scaling.fit(x, standardise=True).apply(x), 0, atol=1e-9)
 
 
+def test_values_beyond_the_limit_count_as_the_limit():
+    """On both sides, in deviations of the values as they are; without standardising there is no limit."""
+    columns = np.append(np.random.default_rng(0).normal(size=99), 1e3).astype(np.float32)[:, None]
+    limited = Scaling.fit(columns, standardise=True, limit=3.0).apply(columns)
+    free = Scaling.fit(columns, standardise=True).apply(columns)
+    np.testing.assert_array_equal(limited, np.clip(free, -3, 3))
+    np.testing.assert_array_equal(Scaling.fit(columns, standardise=False, limit=3.0).apply(columns), columns)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_columns_without_values_are_refused(value):
     """All values missing, or one infinite."""

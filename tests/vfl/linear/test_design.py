@@ -7,11 +7,11 @@ from sklearn.linear_model import LogisticRegression
 from vfl.errors import DataError, ParameterError
 from vfl.linear.design import NamedBinning
 from vfl.linear.label_party import train
-from vfl.linear.model import linear_feature_share, linear_label_share, to_json
 from vfl.params import LinearParams
 from vfl.scorecard.label_party import fit_binning
 from vfl.scorecard.model import woe_columns
 from vfl.scorecard.params import BinningParams
+from vfl.scoring.kinds import feature_share, label_share, model_of, to_json
 from vfl.table import LabelTable
 
 ROWS = 500
@@ -51,16 +51,16 @@ def test_coefficients_are_scikit_learns_on_pooled_weights_of_evidence(binned, pr
     unknown[at] = 0
     pooled = np.column_stack([woe_columns(binning.own, table.columns), theirs, unknown])
     judge = LogisticRegression(tol=1e-10, max_iter=1000).fit(pooled, table.labels)
-    share = telco.linear_shares["woe"]
+    share = telco.shares["woe"]
     ours = [*result.share.terms.coefficients, *share.terms.coefficients]
     np.testing.assert_allclose(ours, judge.coef_[0, :-1], atol=2e-5)
     np.testing.assert_allclose(
-        result.share.unknown["telco"], judge.coef_[0, -1] * binning.unknown["telco"], atol=2e-5
+        result.share.peers[0].unknown, judge.coef_[0, -1] * binning.unknown["telco"], atol=2e-5
     )
-    label_share, share = linear_label_share(to_json(result.share)), linear_feature_share(to_json(share))
-    parts = np.full(ROWS, label_share.unknown["telco"])
-    parts[at] = share.terms.predictor(share.coded(raw))
-    predicted = label_share.predict(table.columns, [parts])
+    stored, share = label_share(to_json(result.share)), feature_share(to_json(share))
+    told = share.terms.contributions(share.coded(raw))
+    own_columns = table.columns[:, [table.names.index(name) for name in stored.columns]]
+    predicted = model_of(stored).predict(own_columns, [told], [np.array(at)])
     np.testing.assert_allclose(predicted, judge.predict_proba(pooled)[:, 1], atol=1e-5)
 
 
@@ -71,7 +71,7 @@ def test_the_label_party_alone_needs_no_column_of_unknown_customers(binned, priv
     own = woe_columns(binning.own, table.columns)
     judge = LogisticRegression(tol=1e-10, max_iter=1000).fit(own, table.labels)
     np.testing.assert_allclose(share.terms.coefficients, judge.coef_[0], atol=1e-5)
-    assert share.unknown == {}
+    assert share.peers == []
 
 
 def test_what_does_not_fit_the_binning_is_refused(binned, private_key):

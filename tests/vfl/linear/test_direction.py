@@ -70,48 +70,72 @@ def test_nothing_is_offered_that_is_small_repeated_or_beyond_the_cap():
     assert directions.offer(-2 * step) is None
     assert directions.offer(rng.normal(size=4)) is not None
     assert directions.offer(rng.normal(size=4)) is None
-    assert directions.offered == directions.live == 2
+    assert directions.offered == 2
 
 
-@pytest.mark.parametrize("a", [0.0, 0.4, 1.0])
-def test_the_l1_penalty_told_is_never_too_small(a):
-    """Along a fresh direction the told penalty bounds the true change, and is exact at 0 and 1."""
+def cost(w):
+    return 0.25 * w @ w + 2.0 * np.abs(w).sum()
+
+
+def told(offered, t):
+    return 0.5 * t @ offered.square @ t + offered.linear @ t
+
+
+@pytest.mark.parametrize("t", [0.0, 0.4, 1.0])
+def test_the_l1_penalty_told_is_never_too_small(t):
+    """On the way to a step that changes signs it bounds the true change, and is exact at both ends."""
     _, directions, rng = make(l1=2.0, l2=0.5)
-
-    def cost(w):
-        return 0.25 * w @ w + 2.0 * np.abs(w).sum()
-
     first = rng.normal(size=4)
-    assert directions.offer(first).fresh
-    directions.combine(np.array([1.0]))
-    before = directions.w
+    offered = directions.offer(first)
+    assert offered.bounded
+    directions.combine(offered.base + offered.mixing @ np.ones(1))
+    np.testing.assert_allclose(directions.w, first)
     offered = directions.offer(-2 * first)  # every coefficient changes its sign
-    assert offered.fresh
-    assert directions.live == 1
-    directions.combine(np.array([a]))
-    told = 0.5 * a * offered.square[0, 0] * a + offered.linear[0] * a
+    assert offered.bounded
+    assert offered.values is None  # nothing that the label party does not have
+    before = directions.w
+    directions.combine(offered.base + offered.mixing @ np.array([t]))
     change = cost(directions.w) - cost(before)
-    assert told >= change - 1e-9
-    if a in (0.0, 1.0):
-        np.testing.assert_allclose(told, change, atol=1e-9)
+    assert told(offered, np.array([t])) >= change - 1e-9
+    if t in (0.0, 1.0):
+        np.testing.assert_allclose(told(offered, np.array([t])), change, atol=1e-9)
 
 
-def test_within_a_face_directions_stay_live_under_l1():
-    """While no sign changes the penalty is linear, so earlier directions are kept and told exactly."""
+def test_while_no_sign_changes_all_that_keeps_zeros_is_free():
+    """Of three directions the two combinations that leave a zero coefficient zero, at the true penalty."""
     _, directions, rng = make(l1=2.0, l2=0.5)
-    directions.offer(np.array([1.0, -1.0, 0.0, 2.0]))
-    directions.combine(np.array([1.0]))
+    for step in ([1.0, -1.0, 0.5, 2.0], [0.0, 0.0, -0.5, 0.0]):
+        offered = directions.offer(np.array(step))
+        directions.combine(offered.base + offered.mixing @ np.ones(1))
+    np.testing.assert_allclose(directions.w, [1, -1, 0, 2])
+    assert directions.w[2] == 0
     offered = directions.offer(np.array([0.1, 0.1, 0.0, -0.1]))
-    assert not offered.fresh
-    assert directions.live == 2
-    start, w = np.array([1.0, 0.0]), directions.w
-    a = start + 0.01 * rng.normal(size=2)
-    directions.combine(a)
+    assert not offered.bounded
+    assert offered.mixing.shape == (3, 2)
+    here = offered.mixing.T @ directions._coefficients
+    there = here + 0.01 * rng.normal(size=2)
+    before = directions.w
+    directions.combine(offered.mixing @ there)
+    assert directions.w[2] == 0
+    change = cost(directions.w) - cost(before)
+    np.testing.assert_allclose(told(offered, there) - told(offered, here), change, atol=1e-9)
 
-    def told(a):
-        return 0.5 * a @ offered.square @ a + offered.linear @ a
 
-    def cost(w):
-        return 0.25 * w @ w + 2.0 * np.abs(w).sum()
-
-    np.testing.assert_allclose(told(a) - told(start), cost(directions.w) - cost(w), atol=1e-9)
+def test_where_signs_were_left_the_way_back_is_offered():
+    """The label party cannot see that a coefficient has crossed zero; it may go as far as the first zero."""
+    _, directions, _ = make(l1=2.0, l2=0.5)
+    first = directions.offer(np.array([1.0, 2.0, 1.0, 1.0]))
+    directions.combine(first.base + first.mixing @ np.ones(1))
+    offered = directions.offer(np.array([-0.1, -0.1, 0.0, 0.0]))
+    before = directions.w
+    assert not offered.bounded
+    directions.combine(directions._coefficients + np.array([0.0, 50.0]))
+    crossed = directions.w
+    assert (before * crossed < 0).any()
+    back = directions.offer(np.full(4, 0.1))
+    assert back.bounded
+    assert back.values is None
+    directions.combine(back.base + back.mixing @ np.ones(1))
+    assert (directions.w == 0).any()
+    assert (before * directions.w >= 0).all()
+    np.testing.assert_allclose(told(back, np.ones(1)), cost(directions.w) - cost(before), atol=1e-9)

@@ -10,6 +10,7 @@ from vfl.crypto.paillier import Decryptor
 from vfl.errors import DataError, MalformedMessage, NotAligned, PeerRefused
 from vfl.linear.direction import Directions
 from vfl.linear.label_party import train
+from vfl.linear.predict import LinearPredictor
 from vfl.linear.problem import Problem
 from vfl.params import LinearParams
 from vfl.table import LabelTable
@@ -91,6 +92,21 @@ def test_losses_and_penalties_equal_scikit_learns(consortium, linear, private_ke
         assert (coefficients == 0).any()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_l1_penalty_over_two_parties_equals_scikit_learns(consortium, linear, private_key):
+    """Correlated columns at two parties, some of them dropped, take no more directions than columns."""
+    people = linear.population(rows=240, widths=(3, 5, 4), seed=3)
+    y = labels_of(people, "logistic")
+    group = consortium(people.label, people.parties, directions=5)
+    result, coefficients = linear.fit(group, y, LinearParams(C=0.2, l1_ratio=0.9), private_key)
+    judge = exact_elastic_net(C=0.2, l1_ratio=0.9).fit(linear.pooled(group), y)
+    assert result.converged
+    assert result.directions["telco"] <= 5
+    assert result.directions["payments"] <= 4
+    np.testing.assert_allclose(coefficients, judge.coef_[0], atol=CLOSE)
+    assert (coefficients == 0).any()
+
+
 def test_columns_as_they_are_equal_scikit_learns(consortium, linear, private_key):
     """Without scaling the penalty is that of the raw columns; an unknown customer has their means."""
     people = linear.population(widths=(3, 4), known=0.7)
@@ -126,14 +142,15 @@ def test_shares_predict_what_scikit_learn_predicts(consortium, linear, private_k
     y = labels_of(people, "logistic")
     group = consortium(people.label, people.parties, directions=4)
     result, _ = linear.fit(group, y, LinearParams(), private_key)
-    terms = group.parties["telco"].linear_shares["m"].terms
+    terms = group.parties["telco"].shares["m"].terms
     frame = people.parties["telco"].reindex(group.label.index)
-    part = terms.predictor(frame.to_numpy(np.float32))
+    part = terms.contributions(frame.to_numpy(np.float32))
     unknown = ~group.label.index.isin(people.parties["telco"].index)
-    np.testing.assert_allclose(part[unknown], terms.unknown(), atol=1e-12)
+    np.testing.assert_array_equal(part[unknown], 0)
     pooled = linear.pooled(group)
     judge = exact_logistic(C=1.0).fit(pooled, y)
-    predicted = result.share.predict(group.label.to_numpy(np.float32), [part])
+    known = [np.arange(len(part))]
+    predicted = LinearPredictor(result.share).predict(group.label.to_numpy(np.float32), [part], known)
     np.testing.assert_allclose(predicted, judge.predict_proba(pooled)[:, 1], atol=CLOSE)
 
 
@@ -384,7 +401,9 @@ LIES = {
     ),
     "a penalty of another size": (m.DirectionOffered, replaced(square=[1.0, 0.0])),
     "a penalty that rewards": (m.DirectionOffered, replaced(square=lambda b: [-1.0])),
-    "more live directions": (m.DirectionOffered, replaced(linear=[0.0, 0.0])),
+    "another number of choices": (m.DirectionOffered, replaced(linear=[0.0, 0.0])),
+    "another number of directions": (m.DirectionOffered, replaced(base=[0.0, 0.0])),
+    "mixing of another size": (m.DirectionOffered, replaced(mixing=[])),
 }
 
 

@@ -8,12 +8,11 @@ from vfl.linear.columns import Scaling
 from vfl.linear.model import (
     LinearFeatureShare,
     LinearLabelShare,
+    LinearPeer,
     LinearTerms,
-    linear_feature_share,
-    linear_label_share,
-    to_json,
 )
 from vfl.params import LinearParams
+from vfl.scoring.kinds import feature_share, label_share, to_json
 
 X = np.array([[1.0, 10.0], [2.0, np.nan], [4.0, 30.0]], dtype=np.float32)
 TERMS = LinearTerms.of(["a", "b"], Scaling.fit(X, standardise=True), np.array([0.1, -1 / 3]))
@@ -23,18 +22,23 @@ def test_shares_are_read_as_they_were_written():
     """JSON gives back the same numbers, bit for bit."""
     feature = LinearFeatureShare(terms=TERMS)
     label = LinearLabelShare(
-        params=LinearParams(C=None), intercept=0.1, terms=TERMS, owners=["telco"], unknown={"telco": 1 / 3}
+        params=LinearParams(C=None),
+        intercept=0.1,
+        terms=TERMS,
+        owners=["telco"],
+        peers=[LinearPeer(shown=["calls", ""], base=0.2, unknown=1 / 3)],
     )
-    assert linear_feature_share(to_json(feature)) == feature
-    assert linear_label_share(to_json(label)) == label
+    assert feature_share(to_json(feature)) == feature
+    assert label_share(to_json(label)) == label
 
 
 def test_a_missing_value_and_an_unknown_customer_count_as_the_mean():
     """Of scaled columns that adds nothing."""
     assert TERMS.unknown() == 0
-    part = TERMS.predictor(X)
-    mean = TERMS.predictor(np.array([[2.0, 20.0]], dtype=np.float32))
-    np.testing.assert_allclose(part[1] - mean, 0.1 * (2.0 - 2.0) / X[:, 0].std())
+    contributions = TERMS.contributions(X)
+    x = X[:, 0].astype(np.float64)
+    np.testing.assert_allclose(contributions[:, 0], 0.1 * (x - x.mean()) / x.std(), atol=1e-15)
+    assert contributions[1, 1] == 0
 
 
 @pytest.mark.parametrize(
@@ -52,4 +56,4 @@ def test_damaged_shares_are_refused(damage):
     text = to_json(LinearFeatureShare(terms=TERMS))
     assert damage(text) != text
     with pytest.raises(StateError):
-        linear_feature_share(damage(text))
+        feature_share(damage(text))

@@ -50,24 +50,27 @@ def test_curvatures_are_told_once_they_have_changed():
 def test_a_direction_that_helps_lowers_the_gradient_along_it():
     """After solving no gradient is left along own columns and offered directions."""
     made, X = problem(C=0.5)
-    v = np.random.default_rng(1).normal(size=300)
-    made.offered[0].take(v, fresh=False, square=np.eye(1), linear=np.zeros(1))
+    v, offers = np.random.default_rng(1).normal(size=300), made.offered[0]
+    offers.add(v)
+    offers.room(np.zeros(1), np.eye(1), bounded=False, square=np.eye(1), linear=np.zeros(1))
     made.solve()
     r, _ = made.residuals()
     np.testing.assert_allclose(X.T @ r + np.array([0, 2, 2, 2, 2]) * made.own, 0, atol=1e-4)
-    np.testing.assert_allclose(v @ r + made.offered[0].coefficients, 0, atol=1e-4)
+    np.testing.assert_allclose(v @ r + offers.coefficients, 0, atol=1e-4)
 
 
-def test_a_fresh_direction_is_taken_between_0_and_1():
-    """A step that should be longer ends at 1, and what came before it stays."""
+def test_a_bounded_step_ends_at_1():
+    """A step that should be longer is taken whole; what it does not move stays."""
     made, X = problem(C=100.0)
     offers = made.offered[0]
-    offers.take(X[:, 1] * 0.1, fresh=False, square=np.zeros((1, 1)), linear=np.zeros(1))
-    offers.coefficients = np.array([2.0])
-    offers.take(X[:, 2] * 1e-3, fresh=True, square=np.zeros((1, 1)), linear=np.full(1, -1.0))
+    offers.add(X[:, 1] * 0.1)
+    offers.add(X[:, 2] * 1e-3)
+    offers.coefficients = np.array([2.0, 0.0])
+    room = np.array([2.0, 0.0]), np.array([[0.0], [3.0]])
+    offers.room(*room, bounded=True, square=np.zeros((1, 1)), linear=np.full(1, -1.0))
     made.solve()
-    np.testing.assert_allclose(offers.base, X[:, 1] * 0.2)
-    np.testing.assert_allclose(offers.coefficients, [1.0])
+    np.testing.assert_allclose(offers.coefficients, [2.0, 3.0])
+    np.testing.assert_allclose(offers.predictor(), X[:, 1] * 0.2 + X[:, 2] * 3e-3)
 
 
 @given(n=st.integers(1, 30), seed=st.integers(0, 999))

@@ -81,3 +81,15 @@ def test_unknown_customers_have_a_column_for_each_party():
     """The weight of evidence where a party does not know the customer, 0 where it does."""
     known = {"bureau": np.array([True, False]), "telco": np.array([False, True]), "other": np.ones(2, bool)}
     assert unknown_columns(LABEL, known).tolist() == [[0.25, 0.0], [0.0, -0.5]]
+
+
+def test_kept_columns_alone_are_coded_as_among_all():
+    """A table without the columns that were dropped has the same weights of evidence."""
+    other = msgspec.structs.replace(CODED, column=0, missing=-0.1)
+    binning = Binning(
+        columns=["age", "wage", "balance"], coded=[msgspec.structs.replace(CODED, column=2), other]
+    )
+    columns = np.array([[0.0, 9.0, 3.0], [np.nan, 9.0, 0.5]], dtype=np.float32)
+    kept = binning.of_kept()
+    assert (kept.columns, kept.names) == (["age", "balance"], binning.names)
+    np.testing.assert_array_equal(woe_columns(kept, columns[:, [0, 2]]), woe_columns(binning, columns))

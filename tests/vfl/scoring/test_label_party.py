@@ -67,7 +67,7 @@ def test_a_share_answers_any_positions_with_one_message(trained):
     asked = [np.array([5, 199, 5, 0]), np.arange(ROWS)[::-1], np.zeros(0, np.int64)]
     for positions in asked:
         expected = split_directions(party.shares["m"], columns[positions])
-        assert np.array_equal(remote.directions(positions), expected)
+        assert np.array_equal(remote.told(positions), expected)
     remote.close()
     sent = [decode_request(frame).body for frame in party.frames_seen]
     assert [type(body) for body in sent] == [m.AskDirections] * 3 + [m.CloseScoring]
@@ -107,13 +107,13 @@ def test_progress_counts_the_rows_of_every_party(trained):
     ("lie", "error"),
     [
         ({"rows": 199}, NotAligned),
-        ({"splits": 0}, NotAligned),
+        ({"parts": 0}, NotAligned),
         ({"reasons": ["one"]}, MalformedMessage),
     ],
-    ids=["rows", "splits", "reasons"],
+    ids=["rows", "parts", "reasons"],
 )
 def test_another_share_than_ours_is_not_asked(trained, lie, error):
-    """A party that opens with other rows, splits or names than it can have is refused at once."""
+    """A party that opens with other rows, parts or names than it can have is refused at once."""
     group, _, share = trained
 
     def lying(request):
@@ -135,7 +135,7 @@ def test_an_answer_of_another_length_is_refused(trained):
 
     remote = RemoteShare(talking_to(short), group.alignments["telco"], share, "m")
     with pytest.raises(MalformedMessage):
-        remote.directions(np.arange(10))
+        remote.told(np.arange(10))
 
 
 def test_reasons_are_told_as_the_owner_named_them(trained):

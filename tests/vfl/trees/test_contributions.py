@@ -15,9 +15,10 @@ from vfl.errors import NotAligned, StateError
 from vfl.model import LEAF, FeatureShare, LabelShare, PeerColumns, SplitTable, Tree
 from vfl.params import TreeParams
 from vfl.scoring.label_party import ask_all
+from vfl.scoring.reasons import names
 from vfl.table import LabelTable
 from vfl.trees import contributions as module
-from vfl.trees.contributions import Contributions, names, top
+from vfl.trees.contributions import Contributions
 from vfl.trees.export import to_xgboost_json
 from vfl.trees.label_party import train
 from vfl.trees.predict import Predictor, split_directions
@@ -91,7 +92,7 @@ def random_rows(rng, label, features, rows=30):
         directions.append(split_directions(share, part[here]))
         known.append(here)
         pooled = np.hstack([pooled, part])
-    return pooled, Predictor(label).sides(own, directions, known)
+    return pooled, Predictor(label).gather(own, directions, known)
 
 
 def judge(label, features, pooled):
@@ -173,7 +174,7 @@ def test_contributions_of_a_trained_model_are_those_of_the_pooled_one(federation
     directions = [
         split_directions(share, part) for share, (part, _) in zip(ours.features.values(), parts, strict=True)
     ]
-    sides = Predictor(ours.label).sides(own, directions, [rows for _, rows in parts])
+    sides = Predictor(ours.label).gather(own, directions, [rows for _, rows in parts])
     mine, bias = Contributions(ours.label).of(sides)
     pooled = federation.pooled_xgboost(table, params, weight)
     theirs = pooled.predict(xgboost.DMatrix(table.pooled), pred_contribs=True)
@@ -197,7 +198,7 @@ def test_a_model_trained_and_asked_over_the_wire_explains_as_the_pooled_one(
     params = TreeParams(n_estimators=3, max_depth=4, max_bin=16)
     share = train(group.sessions(), group.alignments, table, params, private_key, model_id="m").share
     told = ask_all(group.sessions(), group.alignments, share, model_id="m")
-    sides = Predictor(share).sides(table.columns, told, [table.rows_of(group.alignments["telco"])])
+    sides = Predictor(share).gather(table.columns, told, [table.rows_of(group.alignments["telco"])])
     ours, bias = Contributions(share).of(sides)
     pooled = SimpleNamespace(pooled=group.pooled().to_numpy(np.float32)[group.order()], y=y[group.order()])
     booster = federation.pooled_xgboost(pooled, params)
@@ -213,7 +214,7 @@ def test_a_party_that_does_not_answer_counts_as_missing_columns():
     pooled, _ = random_rows(rng, label, features)
     told = split_directions(features["peer2"], pooled[:, 5:])
     rows = np.arange(len(pooled))
-    sides = Predictor(label).sides(pooled[:, :2].copy(), [None, told], [rows[:0], rows])
+    sides = Predictor(label).gather(pooled[:, :2].copy(), [None, told], [rows[:0], rows])
     pooled[:, 2:5] = np.nan
     np.testing.assert_allclose(
         Contributions(label).of(sides)[0], judge(label, features, pooled)[0], atol=1e-5
@@ -292,10 +293,3 @@ def test_a_party_without_a_split_needs_no_names():
     reasons = names(label, "bank", [[], ["usage"]])
     assert reasons.names == [("bank", "column0"), ("peer2", "usage")]
     assert reasons.merged(np.array([[1.0, 0, 0, 4]])).tolist() == [[1, 4]]
-
-
-def test_the_top_reasons_are_the_largest_by_absolute_value():
-    """Largest first, the earlier one of equals before the other, and no more than there are."""
-    contributions = np.array([[0.5, -2.0, 2.0, 0.0], [0.0, 0.0, 0.0, -1.0]])
-    assert top(contributions, 3).tolist() == [[1, 2, 0], [3, 0, 1]]
-    assert top(contributions, 9).shape == (2, 4)

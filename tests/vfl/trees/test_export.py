@@ -129,7 +129,7 @@ def test_direction_bits_predict_what_the_shares_do(federation, objective):
             pooled.append(values)
         bits = xgboost.DMatrix(np.hstack(table), feature_names=over_bits.feature_names)
         columns = xgboost.DMatrix(np.hstack(pooled), feature_names=merged.feature_names)
-        margins = predictor.margins(predictor.sides(own, directions, known))
+        margins = predictor.margins(predictor.gather(own, directions, known))
         assert np.array_equal(over_bits.predict(bits, output_margin=True), margins)
         assert np.array_equal(over_bits.predict(bits), merged.predict(columns))
 

@@ -7,8 +7,9 @@ import pytest
 import xgboost
 
 from vfl.errors import DataError, NotAligned, ParameterError, PeerRefused
-from vfl.model import LabelShare, label_share, to_json
+from vfl.model import LabelShare
 from vfl.params import TreeParams
+from vfl.scoring.kinds import label_share, to_json
 from vfl.scoring.label_party import ask_share, score
 from vfl.table import LabelTable
 from vfl.trees.compare import compare_trees
@@ -263,3 +264,17 @@ def test_a_share_survives_its_file(consortium, private_key):
     result = train(group.sessions(), group.alignments, table_of(label, y), params, private_key, model_id="m")
     back: LabelShare = label_share(to_json(result.share))
     assert back == result.share
+
+
+def test_a_party_without_a_part_in_any_tree_keeps_an_empty_share(consortium, private_key):
+    """Where no tree of the job was ever opened at a feature party, training ends as any other."""
+    rng = np.random.default_rng(0)
+    label = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    label.index = [f"c{row}" for row in range(60)]
+    world = consortium(label, {"telco": pd.DataFrame({"x": rng.normal(size=60)}, index=label.index)})
+    labels = np.float32(label["a"] > 1.8)
+    table = LabelTable(list(label.index), ["a", "b"], label.to_numpy(np.float32), labels)
+    params = TreeParams(n_estimators=2, max_depth=2, min_child_weight=50.0)
+    result = train(world.sessions(), world.alignments, table, params, private_key, model_id="m")
+    assert len(result.share.trees) == 2
+    assert world.parties["telco"].shares["m"].splits.feature == []

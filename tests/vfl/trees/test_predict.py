@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from vfl.errors import DataError, NotAligned
 from vfl.model import FeatureShare, LabelShare, PeerColumns, SplitTable, Tree
 from vfl.params import TreeParams
+from vfl.scoring.model import BLOCK_ROWS
 from vfl.trees.export import to_xgboost_json
-from vfl.trees.predict import BLOCK_ROWS, Predictor, split_directions
+from vfl.trees.predict import Predictor, split_directions
 
 PARAMS = TreeParams(n_estimators=8, max_depth=4, max_bin=32)
 
@@ -37,7 +38,7 @@ def known_of(table):
 
 def margins(share, columns, directions, known):
     predictor = Predictor(share)
-    return predictor.margins(predictor.sides(columns, directions, known))
+    return predictor.margins(predictor.gather(columns, directions, known))
 
 
 def score(ours, table):
@@ -151,12 +152,12 @@ def test_a_row_scores_alike_alone_and_in_any_batch(grown):
     table, ours, _ = grown
     predictor, columns = Predictor(ours.label), table.parts[0][0]
     directions, known = directions_of(ours, table), known_of(table)
-    batch = predictor.sides(columns, directions, known)
+    batch = predictor.gather(columns, directions, known)
     scores = predictor.predict(columns, directions, known)
     for row in range(0, len(columns), 37):
         told = [given[at == row] for given, at in zip(directions, known, strict=True)]
         here = [np.flatnonzero(at[at == row] == row) for at in known]
-        alone = predictor.sides(columns[row : row + 1], told, here)
+        alone = predictor.gather(columns[row : row + 1], told, here)
         assert np.array_equal(alone[:, 0], batch[:, row])
         assert predictor.scores(predictor.margins(alone)).tobytes() == scores[row : row + 1].tobytes()
 

@@ -18,14 +18,14 @@ from vfl.errors import DataError
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-FRACTION_BITS = 12
-"""Binary places of a coordinate; its rounding moves a coefficient by less than 2^-12 / sqrt(rows)."""
+FRACTION_BITS = 9
+"""Binary places of a coordinate, whose variance is 1: rounding moves it by 2^-10 at most."""
 
 MOST_EXPONENT = 12
 """A coordinate of n rows is at most about sqrt(n); 2^12 would be one row against 16 million equal ones."""
 
 SINGULAR = 1e-9
-"""Share of the largest variance below which a direction of columns is left out: they depend on one another."""
+"""Share of the largest variance below which a direction of columns is left out, as without content."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Basis:
 
     Attributes:
         columns: float64 [n, d], coordinates of the rows, whole multiples of ``2^-FRACTION_BITS``.
-        transform: float64 [f, d]; coefficients of the columns are ``transform @ coefficients of coordinates``.
+        transform: float64 [f, d]; times the coefficients of coordinates it gives those of the columns.
         penalty: float64 [d, d]; half of ``t' penalty t`` is what coefficients t of coordinates cost.
         exponent: every coordinate is smaller than ``2^exponent``.
     """
@@ -67,6 +67,11 @@ class Basis:
         if exponent > MOST_EXPONENT:
             raise DataError("one customer's columns are thousands of deviations away from all others'")
         return cls(rounded, transform, transform.T @ (square[:, None] * transform), exponent)
+
+    @property
+    def width(self) -> int:
+        """d, how many coordinates there are."""
+        return int(self.columns.shape[1])
 
     @property
     def whole(self) -> Integers:

@@ -20,6 +20,9 @@ from vfl.errors import OutOfRange
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
+PACKED_BITS = 32
+"""Of a number of a row."""
+
 
 class Slots:
     """How numbers share a plaintext of a key.
@@ -38,12 +41,12 @@ class Slots:
         return 8 * self.width
 
     def pack(self, values: Integers) -> Limbs:
-        """Numbers int64 [n, slots], none negative, as plaintexts [n, words]."""
+        """Numbers int64 [n, slots] from 0 to ``2^PACKED_BITS - 1`` as plaintexts [n, words]."""
         n, slots = values.shape
         data = np.zeros((n, slots, self.width), dtype=np.uint8)
-        kept = min(self.width, 8)
-        data[:, :, :kept] = values.astype("<u8")[:, :, None].view(np.uint8)[:, :, :kept]
-        return _words(data)
+        data[:, :, : PACKED_BITS // 8] = values.astype("<u4")[:, :, None].view(np.uint8)
+        # The last slot is not full: a plaintext that is encrypted has a word less than one that is opened.
+        return _words(data.reshape(n, -1)[:, : (slots - 1) * self.width + PACKED_BITS // 8])
 
     def masks(self, count: int) -> Bytes:
         """Masks for all slots of plaintexts, bytes [count, per_plaintext, width]: even below half a slot."""
@@ -82,16 +85,17 @@ def number(slot: Bytes) -> int:
 def cover(key: PublicKey, rerandomizer: Rerandomizer, residues: Limbs, masks: Bytes) -> bytes:
     """Ciphertexts of what residues [n, limbs] hold plus masks [n, slots, width], with fresh randomness."""
     one = from_ints([1], key.limbs)
-    encrypted = combine(_words(masks), to_bytes(key.n), one, b"\x01", to_bytes(key.n**2))
+    encrypted = combine(
+        _words(masks.reshape(len(masks), -1)), to_bytes(key.n), one, b"\x01", to_bytes(key.n**2)
+    )
     masked = key.modulus.multiply(residues, key.modulus.to_residues(encrypted))
     fresh = key.modulus.from_residues(rerandomizer.rerandomize(masked))
     return fresh.astype("<u8", copy=False).tobytes()
 
 
 def _words(data: Bytes) -> Limbs:
-    """Bytes [n, slots, width] as rows of words, with a top bit of 0."""
-    n = len(data)
-    used = data.shape[1] * data.shape[2]
+    """Bytes [n, any] as rows of words, with a top bit of 0."""
+    n, used = data.shape
     padded = np.zeros((n, 8 * (used // 8 + 1)), dtype=np.uint8)
-    padded[:, :used] = data.reshape(n, used)
+    padded[:, :used] = data
     return padded.view("<u8").astype(np.uint64)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.linear.shared.basis import FRACTION_BITS
-from vfl.linear.shared.waves import PERIOD, SHARE_BITS
+from vfl.linear.shared.waves import PERIOD, SHARE_BITS, Series
 
 Float64 = npt.NDArray[np.float64]
 
@@ -31,11 +31,12 @@ FACTOR_BITS = 64
 LEAST = 0.01
 """Eigenvalue of the scaled bound below which the two parties' columns count as equal there."""
 
-FLATTEST = 1e-3
-"""Least curvature, of the bound's, that the number of steps allows for."""
+FLATTEST, STEEPEST = 1e-3, 0.1
+"""What the least curvature over both parties' columns is taken to be, of the bound's, at least and at most:
+nobody knows it, and a feature party's columns may be flatter than the label party's."""
 
-CAUTION = 0.6
-"""Least curvature over both parties' columns, as a share of that over the label party's alone."""
+CAUTION = 0.8
+"""Between these, its share of the least curvature over the label party's columns alone."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,24 @@ class Plan:
     Attributes:
         gain: float64 [d, d], factor of the gradient; damping: float64 [d, d], factor of the coefficients.
         momentum: factor of the last step.
-        steps: after how many the first distance has shrunk to the accuracy asked for.
+        level: how far from one half the constant of the series is.
+        amplitudes: float64 [HARMONICS], of the series that stands for the logistic function.
     """
 
     gain: Float64
     damping: Float64
     momentum: float
-    steps: int
+    level: float
+    amplitudes: Float64
 
     @classmethod
     def of(
-        cls, rows: int, cross: Float64, penalties: tuple[Float64, Float64], flattest: float, accuracy: float
+        cls,
+        rows: int,
+        cross: Float64,
+        penalties: tuple[Float64, Float64],
+        flattest: float,
+        series: Series,
     ) -> Plan:
         """The plan for a bound ``rows / 4`` times the identity at each party.
 
@@ -72,13 +80,16 @@ class Plan:
         bound = np.block([[np.eye(k), between], [between.T, np.eye(f)]])
         values, axes = np.linalg.eigh(bound)
         inverse = (axes / np.maximum(values, LEAST)) @ axes.T * (4 / rows)
-        root = math.sqrt(min(max(CAUTION * flattest, FLATTEST), 1.0))
+        root = math.sqrt(min(max(CAUTION * flattest, FLATTEST), STEEPEST))
         gain = 4 / (1 + root) ** 2 * inverse
         penalty = np.zeros((k + f, k + f))
         penalty[:k, :k], penalty[k:, k:] = penalties
         momentum = ((1 - root) / (1 + root)) ** 2
-        steps = 2 if momentum == 0 else 2 + math.ceil(2 * math.log(accuracy) / math.log(momentum))
-        return cls(gain, gain @ penalty, momentum, steps)
+        return cls(gain, gain @ penalty, momentum, series.constant - 0.5, series.amplitudes)
+
+    def steps(self, accuracy: float) -> int:
+        """After how many steps the first distance to the solution should have shrunk to an accuracy."""
+        return 2 + math.ceil(2 * math.log(accuracy) / math.log(self.momentum))
 
 
 class Weights:
@@ -100,7 +111,7 @@ class Weights:
         self.now, self.before = start, start
 
     def step(self, gradient: list[int]) -> None:
-        """Take a step along shares of the gradient. Each party rounds: a coefficient is off by a unit at most."""
+        """Take a step along shares of the gradient; what both parties round is a unit of a coefficient."""
         moved = []
         for j, (now, before) in enumerate(zip(self.now, self.before, strict=True)):
             pull = sum(a * g for a, g in zip(self._gain[j], gradient, strict=True))

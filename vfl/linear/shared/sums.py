@@ -13,8 +13,11 @@ from vfl.crypto.kernel import Limbs, Modulus, from_ints, to_bytes
 
 Integers = npt.NDArray[np.int64]
 
-DIGIT_BITS = 6
-"""Digits of rows in `scalar_products`: a table of all powers to a digit costs as much as some 60 rows."""
+MOST_DIGIT_BITS = 8
+"""Bits of a digit of a row in `scalar_products`, whose tables hold the powers to all digits."""
+
+PACKED_AT_ONCE = 2048
+"""Ciphertexts of scalar products that are worked on together: their rows' digits are in memory."""
 
 MOST_BIN_BITS = 11
 """Bits of a weight, or of a digit of it, by which rows are binned: 2^11 bins are a tenth of W1's rows."""
@@ -23,7 +26,9 @@ COLUMNS_AT_ONCE = 16
 """Columns of weights whose bins are in memory together: a megabyte for each, at 2048 bits."""
 
 
-def scalar_products(modulus: Modulus, coefficients: Limbs, rows: Integers, bits: int, slots: int, shift: int) -> Limbs:
+def scalar_products(
+    modulus: Modulus, coefficients: Limbs, rows: Integers, bits: int, slots: int, shift: int
+) -> Limbs:
     """Scalar products of rows with encrypted coefficients, packed.
 
     By tables of the powers of each coefficient to all digits, one for each slot and place of a digit, so that
@@ -39,28 +44,34 @@ def scalar_products(modulus: Modulus, coefficients: Limbs, rows: Integers, bits:
         residues [ceil(n / slots), limbs].
     """
     n, d = rows.shape
-    places = -(-bits // DIGIT_BITS)
+    places = -(-bits // MOST_DIGIT_BITS)
+    digit_bits = -(-bits // places)
     slots = min(slots, n)
     bases = [coefficients]
     for _ in range(slots - 1):
         bases.append(modulus.power(bases[-1], to_bytes(1 << shift)))
     digits = [np.concatenate(bases)]
     for _ in range(places - 1):
-        digits.append(modulus.power(digits[-1], to_bytes(1 << DIGIT_BITS)))
-    table = _powers(modulus, np.concatenate(digits))  # [2^DIGIT_BITS, places, slots, d]
-    row = np.arange(n)
-    place = (np.arange(places)[:, None, None] * slots + (row % slots)[:, None]) * d + np.arange(d)
-    digit = rows >> (DIGIT_BITS * np.arange(places)[:, None, None]) & (2**DIGIT_BITS - 1)
-    index = digit * (places * slots * d) + place
-    groups = np.broadcast_to((row // slots)[:, None], index.shape).astype(np.int32)
-    return modulus.sum_by_group(table, index.ravel(), groups.ravel(), -(-n // slots))
+        digits.append(modulus.power(digits[-1], to_bytes(1 << digit_bits)))
+    table = _powers(modulus, np.concatenate(digits), 1 << digit_bits)  # [count, places, slots, d]
+    at = np.arange(places)[:, None, None]
+    packed = []
+    for first in range(0, n, PACKED_AT_ONCE * slots):
+        block = rows[first : first + PACKED_AT_ONCE * slots]
+        row = np.arange(len(block))
+        place = (at * slots + (row % slots)[:, None]) * d + np.arange(d)
+        digit = block >> (digit_bits * at) & ((1 << digit_bits) - 1)
+        index = digit * (places * slots * d) + place
+        groups = np.broadcast_to((row // slots)[:, None], index.shape).astype(np.int32)
+        packed.append(modulus.sum_by_group(table, index.ravel(), groups.ravel(), -(-len(block) // slots)))
+    return np.concatenate(packed)
 
 
-def _powers(modulus: Modulus, bases: Limbs) -> Limbs:
-    """Powers 0 to ``2^DIGIT_BITS - 1`` of residues [k, limbs], power by power."""
+def _powers(modulus: Modulus, bases: Limbs, count: int) -> Limbs:
+    """Powers 0 to ``count - 1`` of residues [k, limbs], power by power."""
     one = modulus.to_residues(from_ints([1], modulus.limbs))
     powers = [np.repeat(one, len(bases), axis=0), bases]
-    for exponent in range(2, 2**DIGIT_BITS):
+    for exponent in range(2, count):
         half = powers[exponent // 2]
         powers.append(modulus.multiply(half, powers[exponent - exponent // 2]))
     return np.concatenate(powers)

@@ -8,6 +8,8 @@ accuracy takes products of numbers that grow with the shares, and diverges outsi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,38 +17,64 @@ Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
-SHARE_BITS = 40
+SHARE_BITS = 32
 """A share of a linear predictor is a whole number modulo ``2^SHARE_BITS``, which stands for a period."""
 
 PERIOD = 24.0
 
+HARMONICS = 7
+"""Waves of one, two, ... turns a period."""
+
 REACH = 9.0
-"""How far from 0 the waves are the logistic function, to 0.002. Half a period away they are 0.5 again."""
+"""How far from their centre the waves are the logistic function, to 0.01, or 0.001 within six. A period away
+they start again."""
 
-AMPLITUDES: Float64 = np.array([0.591471, -0.031426, 0.11919, -0.022059, 0.030662, -0.006693, 0.005589])
-"""Of the waves ``sin(2 pi k z / PERIOD)``, k = 1, 2, ...: the least squares fit to the logistic function less
-one half on [-REACH, REACH], weighted by a normal density of deviation 3 plus 0.001. Its slope is nowhere
-above one quarter, the logistic function's."""
+DENSITY = 3.0
+"""Deviation of the normal density by which errors are weighed."""
 
-WAVES = 2 * len(AMPLITUDES)
+WAVES = 2 * HARMONICS
 """Numbers of a share: the cosine of each wave, then its sine, wave by wave."""
 
 WAVE_BITS = 12
 """Of a wave as a whole number, sign included."""
 
-LARGEST_WAVE = 2 ** (WAVE_BITS - 1) - 1
+LARGEST_WAVE = (1 << (WAVE_BITS - 1)) - 1
+
+PARTNER = np.arange(WAVES) ^ 1
+"""The wave of one party that goes with each wave of the other: the sine with the cosine."""
+
+NO_PHASES: Float64 = np.zeros(HARMONICS)
 
 
-def predicted(z: Float64) -> Float64:
-    """What stands for the logistic function at z."""
-    steps = 2 * np.pi / PERIOD * np.arange(1, len(AMPLITUDES) + 1)
-    return np.asarray(0.5 + np.sin(np.asarray(z)[..., None] * steps) @ AMPLITUDES)
+@dataclass(frozen=True)
+class Series:
+    """``constant + sum of amplitude sin(2 pi k z / PERIOD + phase)``, k = 1, 2, ..., HARMONICS."""
+
+    constant: float
+    amplitudes: Float64
+    phases: Float64
+
+    @classmethod
+    def fit(cls, centre: float) -> Series:
+        """The weighted least squares fit to the logistic function around a centre, within `REACH` of it."""
+        z = np.linspace(-REACH, REACH, 4001) + centre
+        angles = z[:, None] * _steps()
+        functions = np.hstack([np.ones((len(z), 1)), np.sin(angles), np.cos(angles)])
+        root = np.sqrt(np.exp(-0.5 * ((z - centre) / DENSITY) ** 2) + 1e-3)[:, None]
+        target = (0.5 + 0.5 * np.tanh(z / 2))[:, None]
+        found, *_ = np.linalg.lstsq(functions * root, target * root, rcond=None)
+        sines, cosines = found[1 : HARMONICS + 1, 0], found[HARMONICS + 1 :, 0]
+        return cls(float(found[0, 0]), np.hypot(sines, cosines), np.arctan2(cosines, sines))
+
+    def value(self, z: Float64) -> Float64:
+        """What stands for the logistic function at z [n]."""
+        return np.asarray(self.constant + np.sin(z[:, None] * _steps() + self.phases) @ self.amplitudes)
 
 
-def waves(shares: Words) -> Float64:
-    """Cosines and sines of shares [n], float64 [n, WAVES]."""
+def waves(shares: Words, phases: Float64) -> Float64:
+    """Cosines and sines of shares [n], float64 [n, WAVES]; one of two parties adds the phases."""
     turns = (shares & np.uint64(2**SHARE_BITS - 1)).astype(np.float64) / 2**SHARE_BITS
-    angles = 2 * np.pi * turns[:, None] * np.arange(1, len(AMPLITUDES) + 1)
+    angles = 2 * np.pi * turns[:, None] * np.arange(1, HARMONICS + 1) + phases
     return np.stack([np.cos(angles), np.sin(angles)], axis=2).reshape(len(shares), WAVES)
 
 
@@ -55,5 +83,5 @@ def whole_waves(values: Float64) -> Integers:
     return np.asarray(np.rint(values * LARGEST_WAVE).astype(np.int64))
 
 
-PARTNER = np.arange(WAVES) ^ 1
-"""The wave of one party that goes with each wave of the other: the sine with the cosine."""
+def _steps() -> Float64:
+    return np.asarray(2 * np.pi / PERIOD * np.arange(1, HARMONICS + 1))

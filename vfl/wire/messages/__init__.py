@@ -15,8 +15,26 @@ from vfl.wire.messages.fields import *
 from vfl.wire.messages.ledger import *
 from vfl.wire.messages.linear import *
 from vfl.wire.messages.scoring import *
+from vfl.wire.messages.shared import *
 from vfl.wire.messages.training import *
 
-Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest | LedgerRequest
+Request = (
+    AlignmentRequest
+    | TrainingRequest
+    | BinningRequest
+    | LinearRequest
+    | SharedRequest
+    | ScoringRequest
+    | LedgerRequest
+)
 
-Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | LedgerReply | Refusal
+Reply = (
+    AlignmentReply
+    | TrainingReply
+    | BinningReply
+    | LinearReply
+    | SharedReply
+    | ScoringReply
+    | LedgerReply
+    | Refusal
+)

@@ -20,6 +20,7 @@ MAX_DIRECTIONS = 1000
 
 Exponent = Annotated[int, Meta(ge=-1200, le=1200)]
 Coefficients = Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS)]
+Matrix = Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS**2)]
 
 
 class OpenLinear(Message, frozen=True):
@@ -51,7 +52,7 @@ class LinearOpened(Message, frozen=True):
 
 
 class OpenRound(Message, frozen=True):
-    """Combine the live directions, then start a round on new residuals.
+    """Combine the directions offered, then start a round on new residuals.
 
     A residual ciphertext holds ``slots`` numbers: the residual, a whole multiple of
     ``2^-residual_exponent``, and with new curvatures the label party's columns, turned and weighted,
@@ -119,28 +120,33 @@ class DirectionOffered(Message, frozen=True):
     """How far the feature party's coefficients would move at most, and where, unless it has nothing to offer.
 
     ``values`` are little-endian float32, one for each ciphertext of a pass: how the linear predictor of its
-    row changes along the direction. With ``fresh`` earlier directions are final and this one is to be taken
-    between 0 and 1. The penalty of the live directions' coefficients a is
-    ``a' square a / 2 + linear' a``; ``square`` comes row by row.
+    row changes along a new direction. They are empty where no direction is needed that the label party does
+    not have. The directions' coefficients may be ``base + mixing t``, with t between 0 and 1 if ``bounded``,
+    at a penalty of ``t' square t / 2 + linear' t``. Matrices come row by row; all is empty where nothing is
+    offered.
     """
 
     change: Bound
     values: Blob
-    fresh: bool
-    square: Annotated[list[Finite], Meta(max_length=MAX_DIRECTIONS**2)]
+    base: Coefficients
+    mixing: Matrix
+    bounded: bool
+    square: Matrix
     linear: Coefficients
 
 
 class CloseLinear(Message, frozen=True):
-    """Combine the live directions a last time and keep the coefficients as this party's share."""
+    """Combine the directions a last time and keep the coefficients as this party's share."""
 
     coefficients: Coefficients
 
 
 class LinearClosed(Message, frozen=True):
-    """``unknown`` is what a customer that the feature party does not know adds to the linear predictor."""
+    """What the means of the feature party's columns add to the linear predictor, and what a customer does
+    that the party does not know."""
 
     directions: Count
+    base: Finite
     unknown: Finite
 
 

@@ -21,10 +21,11 @@ class OpenScoring(Message, frozen=True):
 class ScoringOpened(Message, frozen=True):
     """``reasons[i]`` is the name under which the contribution of column i may be told.
 
-    Columns of one name are told as one value; an empty list forbids telling any.
+    Columns of one name are told as one value; an empty list forbids telling any. ``parts`` counts the
+    splits of the share, or the columns of a linear model.
     """
 
-    splits: Count
+    parts: Count
     rows: Count
     reasons: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=MAX_COLUMNS)]
 
@@ -45,6 +46,23 @@ class DirectionsGiven(Message, frozen=True):
     go_left: Blob
 
 
+class AskPartialScores(Message, frozen=True):
+    """Ask what the columns of a share of a linear model add for ``rows``, given as in `AskDirections`."""
+
+    rows: Annotated[bytes, Meta(max_length=4 * SCORING_ROWS)]
+
+
+class PartialScoresGiven(Message, frozen=True):
+    """Little-endian float64 of the asked rows by name, row by row.
+
+    Each is the sum, over the columns of one name of `ScoringOpened`, of what they add to the linear predictor
+    more than at their means; names come in the order of their first columns. It is one sum of all columns
+    where telling any is forbidden.
+    """
+
+    values: Blob
+
+
 class CloseScoring(Message, frozen=True):
     pass
 
@@ -63,6 +81,6 @@ class ShareGiven(Message, frozen=True):
     share: Blob
 
 
-ScoringRequest = OpenScoring | AskDirections | CloseScoring | AskShare
+ScoringRequest = OpenScoring | AskDirections | AskPartialScores | CloseScoring | AskShare
 
-ScoringReply = ScoringOpened | DirectionsGiven | ScoringClosed | ShareGiven
+ScoringReply = ScoringOpened | DirectionsGiven | PartialScoresGiven | ScoringClosed | ShareGiven

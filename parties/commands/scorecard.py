@@ -1,0 +1,126 @@
+"""``vfl bin`` and ``vfl scorecard``: bins with weights of evidence, and points for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from parties import config as configuration
+from parties.archive import BinningRecord
+from parties.commands.output import example, json_option, load_to_work, party_directory, show
+from parties.commands.parameters import parameters
+from parties.label import LabelParty
+from parties.progress import ProgressLine
+from parties.report.tables import table
+from parties.scorecard import Scorecard, scorecard
+from vfl.scorecard.card import PointsRow
+from vfl.scorecard.model import ColumnTable, LabelBinning
+from vfl.scorecard.params import BinningParams
+from vfl.scorecard.points import Scale
+
+
+class _Binned(msgspec.Struct, frozen=True):
+    """What is printed of a binning: the record, and the tables of all columns."""
+
+    record: BinningRecord
+    information_values: dict[str, float]
+    unknown: dict[str, float]
+    tables: list[ColumnTable]
+
+
+@click.command("bin", epilog=example("vfl bin bank --name b1 --param max_bins=6"))
+@party_directory
+@click.option("--alignment", help="Alignment to count on; the newest of the data by default.")
+@click.option("--name", help="Name of the binning; made up by default.")
+@click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of the bins.")
+@click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows not counted.")
+@json_option
+def bin_columns(
+    *,
+    directory: Path,
+    alignment: str | None,
+    name: str | None,
+    params: tuple[str, ...],
+    validation_fraction: float,
+    as_json: bool,
+) -> None:
+    """Bin the columns of DIR and of its peers by the labels of DIR, with weights of evidence.
+
+    Each party keeps the cut points of its own columns. Peers' columns are told by name where they show it.
+    """
+    config = load_to_work(directory)
+    chosen = parameters(BinningParams, params, BinningParams())
+    with LabelParty(config) as party, ProgressLine("binning") as progress:
+        record, made = party.bin(
+            alignment=alignment,
+            name=name,
+            params=chosen,
+            validation_fraction=validation_fraction,
+            on_progress=progress,
+        )
+    values = {_name(of, config.party.name): of.iv for of in made.tables}
+    told = _Binned(record, values, made.unknown, made.tables)
+    show(told, as_json, _text(record, made, config.party.name))
+
+
+@click.command("scorecard", epilog=example("vfl scorecard bank m1 --pdo 20 --base-score 600 --base-odds 50"))
+@party_directory
+@click.argument("model")
+@click.option("--pdo", default=20.0, show_default=True, help="Points that double the odds.")
+@click.option("--base-score", default=600.0, show_default=True, help="Score at the base odds.")
+@click.option("--base-odds", default=50.0, show_default=True, help="Rows of label 0 to one of label 1.")
+@click.option("--peer", help="The label party of MODEL, where several have one of that name.")
+@json_option
+def points(
+    *,
+    directory: Path,
+    model: str,
+    pdo: float,
+    base_score: float,
+    base_odds: float,
+    peer: str | None,
+    as_json: bool,
+) -> None:
+    """Print the points of DIR's own bins in MODEL, a linear model on weights of evidence.
+
+    Every party runs this in its own directory with the same scale. A customer's score is the label party's
+    base points and the points of the customer's bins at all parties.
+    """
+    card = scorecard(configuration.load(directory), model, Scale(pdo, base_score, base_odds), peer)
+    show(card, as_json, _card_text(card))
+
+
+def _name(of: ColumnTable, label_party: str) -> str:
+    return f"{of.owner or label_party}.{of.name or of.column}"
+
+
+def _text(record: BinningRecord, made: LabelBinning, label_party: str) -> str:
+    tables = sorted(made.tables, key=lambda of: -of.iv)
+    lines = [
+        [
+            _name(of, label_party),
+            f"{of.iv:.4f}",
+            str(sum(line.kind == "values" for line in of.bins)),
+            "kept" if of.kept else "",
+        ]
+        for of in tables
+    ]
+    title = f"binning {record.binning}: {record.rows:,} rows counted in {record.seconds:,.1f} s"
+    return f"{title}\n{table(['column', 'IV', 'bins', ''], lines)}"
+
+
+def _card_text(card: Scorecard) -> str:
+    lines = [[row.column, _range(row), f"{row.woe:+.4f}", f"{row.points:+.1f}"] for row in card.rows]
+    lines += [[peer, "unknown", "", f"{points:+.1f}"] for peer, points in card.unknown.items()]
+    base = "" if card.base_points is None else f"base points {card.base_points:.1f}\n"
+    return base + table(["column", "bin", "WOE", "points"], lines)
+
+
+def _range(row: PointsRow) -> str:
+    if row.kind == "missing":
+        return "missing"
+    low = "" if row.low is None else f"{row.low:.6g} <= "
+    high = "" if row.high is None else f" < {row.high:.6g}"
+    return f"{low}x{high}"

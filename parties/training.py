@@ -1,0 +1,139 @@
+"""How a label party trains one kind of model or the other: with its peers, then of its own columns alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from parties.archive import LinearFacts, ModelRecord
+from parties.checkpoints import Underway
+from parties.progress import Progress
+from parties.retry import until_done
+from vfl.crypto.paillier import PrivateKey, Profile
+from vfl.linear import training as linear
+from vfl.linear.design import NamedBinning
+from vfl.params import LinearParams, TreeParams
+from vfl.psi.alignment import Alignment
+from vfl.scoring.kinds import AnyLabelShare
+from vfl.table import LabelTable
+from vfl.trees import label_party as trees
+from vfl.trees.stopping import EarlyStopping
+from vfl.wire.session import LabelSession
+
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every training job is given.
+
+    Attributes:
+        sessions: opens conversations with the peers of the alignments.
+        alignments: by peer.
+        table: the rows that take part.
+        watch: bool [n], those kept out for validation.
+        key, profile: of the label party's cipher.
+        underway: where it stands.
+        on_progress: of the training with the peers.
+    """
+
+    sessions: Callable[[], Mapping[str, LabelSession]]
+    alignments: Mapping[str, Alignment]
+    table: LabelTable
+    watch: Bool
+    key: PrivateKey
+    profile: Profile
+    underway: Underway
+    on_progress: Progress
+
+
+class Trained(NamedTuple):
+    """A model, the one of the label party alone beside it, and what is on record of them."""
+
+    record: ModelRecord
+    share: AnyLabelShare
+    bank_only: AnyLabelShare
+
+
+def train_trees(job: Job, params: TreeParams, record: ModelRecord) -> Trained:
+    """Train boosted trees; ``record`` says what was asked. Raises as `vfl.trees.label_party.train`."""
+    result = until_done(
+        lambda: trees.train(
+            job.sessions(),
+            job.alignments,
+            job.table,
+            params,
+            job.key,
+            model_id=record.model,
+            watch=job.watch,
+            profile=job.profile,
+            on_progress=job.on_progress,
+            resume=job.underway.checkpoint,
+            keep=job.underway.keep,
+        )
+    )
+    seconds = job.underway.seconds
+    alone = trees.train({}, {}, job.table, params, job.key, model_id=record.model, watch=job.watch)
+    found = msgspec.structs.replace(
+        record,
+        trees=len(result.share.trees),
+        metric=EarlyStopping(params, job.table.labels[:0], None).name,
+        history=result.history,
+        importances=result.importances,
+        seconds=seconds,
+    )
+    return Trained(found, result.share, alone.share)
+
+
+def train_linear(
+    job: Job, params: LinearParams, binning: NamedBinning | None, record: ModelRecord
+) -> Trained:
+    """Train a linear model, from its start; ``record`` says what was asked; raises as `linear.train`.
+
+    Validation rows have no weight: they take part in no sum but their parties' means and deviations.
+    """
+    weights = np.ones(len(job.watch), np.float32) if job.table.weights is None else job.table.weights
+    weights = np.where(job.watch, np.float32(0), weights)
+    table = dataclasses.replace(job.table, weights=weights) if job.watch.any() else job.table
+    result = until_done(
+        lambda: linear.train(
+            job.sessions(),
+            job.alignments,
+            table,
+            params,
+            job.key,
+            model_id=record.model,
+            binning=binning,
+            profile=job.profile,
+            on_progress=job.on_progress,
+        )
+    )
+    seconds = job.underway.seconds
+    alone = linear.train({}, {}, table, params, job.key, model_id=record.model, binning=binning)
+    share = result.share
+    found = msgspec.structs.replace(
+        record,
+        algorithm="linear",
+        metric="largest change",
+        history=result.history,
+        linear=LinearFacts(
+            intercept=share.intercept,
+            coefficients=dict(zip(share.terms.columns, share.terms.coefficients, strict=True)),
+            unknown={name: of.unknown for name, of in zip(share.owners, share.peers, strict=True)},
+            directions=result.directions,
+            converged=result.converged,
+        ),
+        seconds=seconds,
+    )
+    return Trained(found, share, alone.share)
+
+
+def validation_seed(params: TreeParams | LinearParams) -> int:
+    """Return the seed that draws validation rows."""
+    return params.random_state if isinstance(params, TreeParams) else 0

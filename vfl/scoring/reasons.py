@@ -1,0 +1,69 @@
+"""Contributions as they may be told: by name, each party's columns of one name as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.errors import NotAligned
+from vfl.scoring.kinds import AnyLabelShare, AnyPeer
+
+Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+class Reasons(NamedTuple):
+    """Under which names contributions are told.
+
+    Attributes:
+        names: party and name of each reason; the label party's first.
+        of_feature: int64 [features], the reason that a feature counts to; -1 for one that is never asked
+            and has no name.
+    """
+
+    names: list[tuple[str, str]]
+    of_feature: Integers
+
+    def merged(self, contributions: Float64) -> Float64:
+        """Contributions by reason, float64 [n, reasons], from those by feature: Shapley values add."""
+        merged = np.zeros((len(self.names) + 1, len(contributions)), dtype=np.float64)
+        np.add.at(merged, self.of_feature, contributions.T)  # the last line takes what has no name: zeros
+        return merged[:-1].T
+
+
+def names(share: AnyLabelShare, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
+    """Name the reasons: the label party's features by their own names, others as their owner tells them.
+
+    Args:
+        share: the label party's share.
+        label_party: its name.
+        told: by feature party, the name of each of its columns; equal names are one reason. A party that is
+            never asked may tell none.
+
+    Raises:
+        NotAligned: a feature party tells another number of names than it has columns.
+    """
+    by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in share.features]
+    peers: Sequence[AnyPeer] = share.peers
+    for party, peer, their_names in zip(share.owners, peers, told, strict=True):
+        if not their_names and not peer.parts:
+            by_feature += [None] * len(peer.shown)
+        elif len(their_names) == len(peer.shown):
+            by_feature += [(party, name) for name in their_names]
+        else:
+            raise NotAligned(f"{party} names {len(their_names)} reasons for {len(peer.shown)} columns")
+    reasons = list(dict.fromkeys(reason for reason in by_feature if reason))
+    place: dict[tuple[str, str] | None, int] = {reason: number for number, reason in enumerate(reasons)}
+    return Reasons(reasons, np.array([place.get(reason, -1) for reason in by_feature], dtype=np.int64))
+
+
+def top(contributions: Float64, k: int) -> Integers:
+    """The ``k`` largest contributions of each row by absolute value, the first of equal ones before.
+
+    Returns:
+        int64 [n, k], or as many as there are.
+    """
+    return np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :k].astype(np.int64)

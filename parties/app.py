@@ -10,7 +10,6 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from parties import database, policy, tls
 from parties.config import Config
 from parties.door import Door
-from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.timeline import HEADER, server_timing
 from parties.transport import CONTENT_TYPE, PATH
@@ -28,7 +27,7 @@ def create_app(config: Config) -> Flask:
     app = Flask("parties")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
     engine = database.connect(config)
-    door = Door(config, Jobs(engine), Ledger(engine))
+    door = Door(config, engine, Ledger(engine))
 
     @app.post(PATH)
     def messages() -> Response:

@@ -85,6 +85,14 @@ class Archive:
         self._alignments = root / "alignments"
         self.models = root / "models"
 
+    def alignment_is_free(self, name: str) -> bool:
+        """Return whether no alignment of this name was begun."""
+        return not (self._alignments / name).exists()
+
+    def model_is_free(self, name: str) -> bool:
+        """Return whether no model of this name was begun."""
+        return not (self.models / name).exists()
+
     def check_new_alignment(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""
         _check_new(self._alignments / name, f"alignment {name}")

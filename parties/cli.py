@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
     "info": "parties.commands.info:info",
+    "jobs": "parties.commands.jobs:jobs",
     "ledger": "parties.commands.data:ledger",
     "party": "parties.commands.party:party",
     "plan": "parties.commands.plan:plan",

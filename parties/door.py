@@ -1,7 +1,7 @@
 """The way of a message through a feature party, always in this order.
 
-who (certificate) -> may they ask anything -> size -> decode -> may they ask this -> sequence and state
--> work -> ledger, also for a refusal.
+who (certificate) -> may they ask anything -> size -> decode -> signed contract -> may they ask this
+-> sequence and state -> work -> ledger, also for a refusal.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from parties import policy
 from parties.config import Config
+from parties.contracts import Contracts
 from parties.jobs import Jobs
 from parties.ledger import Ledger
+from parties.notary import Notary
 from parties.rows import Source
 from parties.workers import worker_for
 from vfl.errors import LocalError, VflError
@@ -36,15 +40,15 @@ class Door:
 
     Args:
         config: the party's configuration.
-        jobs: the jobs that are going on.
+        engine: the party's database, with its contracts and jobs; those found open are marked interrupted.
         ledger: takes an entry for every message.
     """
 
-    def __init__(self, config: Config, jobs: Jobs, ledger: Ledger) -> None:
+    def __init__(self, config: Config, engine: sa.Engine, ledger: Ledger) -> None:
         self._config = config
-        self._jobs = jobs
         self._ledger = ledger
         self._source = Source(config)
+        self._jobs = Jobs(engine, Notary(config, Contracts(engine), self._source))
 
     def receive(self, fingerprint: str, read: Callable[[], bytes]) -> tuple[int, bytes]:
         """Return the HTTP status and the frame that answer a request.
@@ -74,7 +78,7 @@ class Door:
             peer,
             self._config.peers[peer],
             envelope,
-            lambda: worker_for(self._config, self._source, peer, envelope.body),
+            lambda kept: worker_for(self._config, self._source, peer, envelope.body, kept),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parties import connectors, database, rows
+from parties.agreement import Agreements
 from parties.archive import AlignmentRecord, Archive, ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
@@ -49,7 +50,9 @@ class LabelParty:
         self._config = config
         self._archive = Archive(config)
         self._https = HttpsChannel(config)
-        self._channel = LedgerChannel(self._https, Ledger(database.connect(config)))
+        engine = database.connect(config)
+        self._channel = LedgerChannel(self._https, Ledger(engine))
+        self._agreements = Agreements(config, self._channel, engine)
 
     def __enter__(self) -> LabelParty:
         return self
@@ -76,8 +79,8 @@ class LabelParty:
             StateError: the name is taken.
             PeerError: from a peer, or on the way to it.
         """
-        name = chosen("alignment", name)
-        self._archive.check_new_alignment(name)
+        if name is not None:
+            self._archive.check_new_alignment(chosen("alignment", name))
         config = self._config if source is None else self._config.with_source(source)
         table = rows.load(config, training=source is None)
         return self._align(name, mode, config, table, on_progress)[0]
@@ -108,6 +111,7 @@ class LabelParty:
         """
         if not 0 <= validation_fraction <= 0.9:
             raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
+        free = self._archive.model_is_free if name is None else None
         name = chosen("model", name)
         self._archive.check_new_model(name)
         params = params or self._config.model
@@ -115,9 +119,21 @@ class LabelParty:
         table = fitting(record, alignments, rows.load(self._config))
         watch = rows.drawn(table.identifiers, validation_fraction, params.random_state)
         key = private_key(self._config)  # made when first needed, which is no part of training
+        agreed = self._agreements.reach(
+            "train",
+            alignments,
+            free=free,
+            alignment=record.alignment,
+            model=name,
+            rows=len(table.labels),
+            trees=params.n_estimators,
+            max_depth=params.max_depth,
+            key_bits=key.public_key.bits,
+        )
+        name = agreed.contract.model or name
         started = time.monotonic()
         result = trees.train(
-            self._sessions(alignments),
+            self._sessions(alignments, agreed.digest),
             alignments,
             table,
             params,
@@ -188,7 +204,7 @@ class LabelParty:
         """Return the scores of customers that are aligned already; raises as :meth:`score`."""
         _, share = self._archive.load_model(model)
         return scoring.score(
-            self._sessions(share.owners),
+            self._scoring_sessions(model, customers.record.alignment, share.owners),
             customers.alignments,
             share,
             customers.rows.label_table,
@@ -223,13 +239,14 @@ class LabelParty:
         judged = None
         if source is None:
             aligned, alignments = self._aligned(record.alignment)
-            table = fitting(aligned, alignments, loaded)
+            table, alignment = fitting(aligned, alignments, loaded), aligned.alignment
             judged = rows.drawn(table.identifiers, record.validation_fraction, share.params.random_state)
             rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
         else:
             table = loaded.label_table
-            alignments = self._population(config, loaded, share.owners, on_progress).alignments
-        sessions = self._sessions(share.owners)
+            customers = self._population(config, loaded, share.owners, on_progress)
+            alignment, alignments = customers.record.alignment, customers.alignments
+        sessions = self._scoring_sessions(model, alignment, share.owners)
         directions = scoring.ask_all(sessions, alignments, share, model_id=model, on_progress=on_progress)
         return score_views(
             table,
@@ -255,7 +272,8 @@ class LabelParty:
             PeerRefused: a peer does not allow it.
         """
         _, share = self._archive.load_model(model)
-        sessions = self._sessions(share.owners)
+        agreed = self._agreements.reach("export", share.owners, model=model)
+        sessions = self._sessions(share.owners, agreed.digest)
         return to_xgboost_json(
             share, {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
         )
@@ -265,9 +283,21 @@ class LabelParty:
         return self._https.spans()
 
     def _align(
-        self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
+        self, given: str | None, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
     ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        made = psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
+        name = chosen("alignment", given)
+        free = self._archive.alignment_is_free if given is None else None
+        agreed = self._agreements.reach(
+            "align",
+            config.peers,
+            free=free,
+            alignment=name,
+            rows=len(loaded.identifiers.keys),
+        )
+        name = agreed.contract.alignment or name
+        made = psi.align(
+            self._sessions(config.peers, agreed.digest), loaded.identifiers, name, mode, on_progress
+        )
         record = AlignmentRecord(
             alignment=name,
             mode=mode,
@@ -292,9 +322,13 @@ class LabelParty:
         record, alignments = (
             self._archive.load_alignment(made)
             if made is not None
-            else self._align(chosen("scoring", None), "left", config, loaded, on_progress)
+            else self._align(None, "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)
 
-    def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
-        return {peer: LabelSession(self._channel, peer) for peer in peers}
+    def _scoring_sessions(self, model: str, alignment: str, peers: Iterable[str]) -> dict[str, LabelSession]:
+        agreed = self._agreements.reach("score", peers, model=model, alignment=alignment)
+        return self._sessions(peers, agreed.digest)
+
+    def _sessions(self, peers: Iterable[str], contract: bytes) -> dict[str, LabelSession]:
+        return {peer: LabelSession(self._channel, peer, contract=contract) for peer in peers}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,27 @@ import numpy.typing as npt
 from parties.config import Config
 from parties.files import private_directory, write_private
 from parties.rows import Source
-from vfl.errors import StateError
+from vfl.errors import NotAligned, StateError
 from vfl.model import FeatureShare, feature_share, to_json
 from vfl.psi.alignment import Alignment
 
 
 class PeerStore:
-    """What a feature party keeps for one label party; the ``store`` of the library's workers."""
+    """What a feature party keeps for one label party; the ``store`` of the library's workers.
 
-    def __init__(self, config: Config, peer: str, source: Source) -> None:
+    Args:
+        columns: those that the job's contract covers; all by default.
+    """
+
+    def __init__(
+        self, config: Config, peer: str, source: Source, columns: Sequence[str] | None = None
+    ) -> None:
         root = config.path(config.store.directory)
         self._alignments = root / "alignments" / peer
         self._shares = root / "shares" / peer
         self._scratch = root / "scratch"
         self._source = source
+        self._columns = columns
         self.memory_limit = config.server.memory_limit_mb * 2**20
 
     def has_alignment(self, alignment_id: str) -> bool:
@@ -46,8 +54,19 @@ class PeerStore:
         )
 
     def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
-        """Return names and values of this party's columns; see `Source.aligned`."""
-        return self._source.aligned(alignment)
+        """Return names and values of this party's columns that the contract covers; see `Source.aligned`.
+
+        Raises:
+            NotAligned: a column that the job is about is not in the data any more.
+        """
+        names, columns = self._source.aligned(alignment)
+        if self._columns is None or list(self._columns) == names:
+            return names, columns
+        if not {*self._columns} <= {*names}:
+            raise NotAligned(
+                "the columns of this party are not those that were agreed on; make a new contract"
+            )
+        return list(self._columns), columns[:, [names.index(name) for name in self._columns]]
 
     def has_share(self, model_id: str) -> bool:
         return self._share(model_id).exists()

@@ -15,6 +15,7 @@ from vfl.wire import messages as m
 PERMISSION_FOR: dict[type[m.Message], Permission] = {
     m.OpenAlignment: "align",
     m.OpenTraining: "train",
+    m.OpenLinear: "train",
     m.OpenScoring: "score",
     m.AskShare: "export",
 }

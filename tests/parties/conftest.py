@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import csv
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parties import directory, identity, tls
+from parties import database, directory, identity, tls
+from parties.agreement import Agreements
 from parties.app import create_app
 from parties.config import Config
+from parties.contracts import SIGNED, Contracts
 from parties.serve import PartyServer
 from parties.settings import PERMISSIONS
+from parties.transport import HttpsChannel
+from vfl.wire.contract import Action, Contract, Member
 
 MakeParty = Callable[..., Config]
 Serve = Callable[[Config], str]
@@ -117,3 +123,55 @@ def join() -> Callable[..., Config]:
         return directory.add_peer(label.directory, feature.party.name, peer)
 
     return add
+
+
+def draft(bank: Config, bureau: Config, action: str, **terms: Any) -> Contract:
+    """A contract between two parties as a label party would propose it, with some terms changed."""
+    now = int(time.time())
+    usual: dict[str, Any] = {
+        "nonce": secrets.token_bytes(16),
+        "purpose": "fraud",
+        "label_party": Member("bank", bytes.fromhex(identity.load(bank).public)),
+        "feature_parties": [Member("bureau", bytes.fromhex(identity.load(bureau).public))],
+        "rows": 200,
+        "rows_per_hour": 1_000,
+        "trees": 10,
+        "max_depth": 5,
+        "key_bits": 2048,
+        "node_rows": 20,
+        "bin_rows": 5,
+        "created": now,
+        "expires": now + 3_600,
+    }
+    return Contract(action=action, **(usual | terms))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def drafted() -> Callable[..., Contract]:
+    """Makes a contract between two parties, with some terms changed."""
+    return draft
+
+
+@pytest.fixture
+def signed() -> Callable[..., bytes]:
+    """Puts a contract that both parties have signed into a feature party's database; returns its digest."""
+
+    def put(bank: Config, bureau: Config, action: str, columns: Sequence[str] = (), **terms: Any) -> bytes:
+        contracts, contract = Contracts(database.connect(bureau)), draft(bank, bureau, action, **terms)
+        contracts.add("bank", contract, state=SIGNED, columns=columns)
+        contracts.sign(contract.digest(), identity.load(bank))
+        contracts.sign(contract.digest(), identity.load(bureau))
+        return contract.digest()
+
+    return put
+
+
+@pytest.fixture
+def agree() -> Callable[..., bytes]:
+    """Proposes a contract over a channel to the bureau, which signs it; returns its digest."""
+
+    def reach(channel: HttpsChannel, action: Action, **terms: Any) -> bytes:
+        config = channel._config
+        return Agreements(config, channel, database.connect(config)).reach(action, ["bureau"], **terms).digest
+
+    return reach

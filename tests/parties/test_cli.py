@@ -63,18 +63,16 @@ def test_two_parties_work_together_from_the_command_line(
         )  # fmt: skip
         assert made.exit_code == 0, made.output
     pins = [
-        json.loads(run("party", "show", tmp_path / name, "--json").output)["fingerprint"]
+        ["--fingerprint", facts["fingerprint"], "--identity", facts["identity"]]
         for name in ("label", "other")
+        for facts in [json.loads(run("party", "show", tmp_path / name, "--json").output)]
     ]
     grants = [word for kind in ("align", "train", "score", "export") for word in ("--allow", kind)]
-    assert (
-        run("party", "add-peer", tmp_path / "other", "label", "--fingerprint", pins[0], *grants).exit_code
-        == 0
-    )
+    assert run("party", "add-peer", tmp_path / "other", "label", *pins[0], *grants).exit_code == 0
     from parties import config as configuration
 
     url = serve(configuration.load(tmp_path / "other"))
-    added = run("party", "add-peer", tmp_path / "label", "other", "--fingerprint", pins[1], "--url", url)
+    added = run("party", "add-peer", tmp_path / "label", "other", *pins[1], "--url", url)
     assert added.exit_code == 0, added.output
     label = tmp_path / "label"
     assert "other knows 200" in run("align", label).output

@@ -16,17 +16,22 @@ from msgspec import Meta
 from vfl.errors import MalformedMessage, TooLarge
 from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Reply, Request
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 _Body = TypeVar("_Body")
 
 
 class Envelope(msgspec.Struct, Generic[_Body], frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One message of one job. ``sequence`` counts the requests of a job from 1; a reply repeats it."""
+    """One message of one job. ``sequence`` counts the requests of a job from 1; a reply repeats it.
+
+    ``contract`` is the digest of the contract that the job is under; a reply repeats it. It is empty only
+    where all parties are in one process, which sign nothing.
+    """
 
     job: Identifier
     sequence: Annotated[int, Meta(ge=1, lt=2**53)]
     body: _Body
+    contract: Annotated[bytes, Meta(max_length=32)] = b""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from vfl.wire.messages.alignment import *
 from vfl.wire.messages.binning import *
+from vfl.wire.messages.contract import *
 from vfl.wire.messages.fields import *
 from vfl.wire.messages.linear import *
 from vfl.wire.messages.scoring import *
 from vfl.wire.messages.training import *
 
-Request = AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest
+Request = (
+    ContractRequest | AlignmentRequest | TrainingRequest | BinningRequest | LinearRequest | ScoringRequest
+)
 
-Reply = AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | Refusal
+Reply = ContractReply | AlignmentReply | TrainingReply | BinningReply | LinearReply | ScoringReply | Refusal

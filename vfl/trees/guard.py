@@ -1,0 +1,200 @@
+"""What a feature party does not tell, whoever asks: sums of few rows, and sums that differ by few rows.
+
+A label party knows the gradient of every row. The fewer rows a sum has, the closer it comes to naming the bin
+of each; two sums of almost the same rows differ by those few. Sums that are withheld end the part that the
+party's columns have in the node, in its sibling, which the parent's sums would tell, and in all nodes below.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.binning import Bins, Cuts
+from vfl.errors import NotAllowed, OutOfSequence
+from vfl.trees.columns import NodeRows
+
+Bool = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+BUCKETS = 1_024
+"""Length of a sketch of a set of rows. Rows are spread over them at random, unknown to the other side."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How much the owner of columns lets sums show. The defaults hold nothing back, as in one process.
+
+    Attributes:
+        node_rows: fewest rows of a node whose sums are told, and by which two told nodes differ.
+        bin_rows: fewest rows of a bin, and of the missing values of a column.
+        vector_rows: fewest rows that a tree may have gradients of.
+        histograms: in how many told nodes a row may be, over the job; None for any number.
+    """
+
+    node_rows: int = 1
+    bin_rows: int = 1
+    vector_rows: int = 1
+    histograms: int | None = None
+
+
+def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
+    """Return the cut points left when neighbouring bins are merged until each has enough rows.
+
+    Each bin takes in the ones above it until it has ``least`` rows; what is left over at the end joins the
+    bin before. A column with fewer known values keeps one bin. Where every bin has enough, none is merged.
+
+    Args:
+        cuts: of the columns.
+        bins: of the rows to count [rows, columns].
+        least: fewest rows of a bin.
+    """
+    values, counts = [], []
+    for feature, n_bins in enumerate(cuts.n_bins):
+        rows = np.bincount(bins[:, feature], minlength=n_bins + 1)[:n_bins]
+        ends, held = [], 0
+        for bin_, count in enumerate(rows.tolist()):
+            held += count
+            if held >= least:
+                ends.append(bin_)
+                held = 0
+        if held or not ends or ends[-1] != n_bins - 1:
+            ends = [*ends[:-1], int(n_bins) - 1]
+        values.append(cuts.of(feature)[ends])
+        counts.append(len(ends))
+    pointers = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+    merged = np.concatenate(values) if values else np.zeros(0, dtype=np.float32)
+    return Cuts(merged, pointers, cuts.min_values)
+
+
+def few_missing(bins: Bins, n_bins: Integers, fit: Bool, least: int) -> dict[int, int]:
+    """Return for each column with some missing values, but fewer than ``least``, its fullest bin.
+
+    They are counted there, for the difference between a node's total and its bins would tell their sum.
+    """
+    joined = {}
+    for feature, count in enumerate(n_bins.tolist()):
+        rows = np.bincount(bins[fit, feature], minlength=count + 1)
+        if 0 < rows[count] < least:
+            joined[feature] = int(np.argmax(rows[:count]))
+    return joined
+
+
+class Disclosure:
+    """Which sums of one job were told, and so which may be told still.
+
+    Args:
+        guard: the owner's.
+        rows: rows of the job.
+    """
+
+    def __init__(self, guard: Guard, rows: int) -> None:
+        self._guard = guard
+        self._times = np.zeros(rows, dtype=np.int64)
+        self._bucket = np.frombuffer(secrets.token_bytes(2 * rows), dtype=np.uint16) % BUCKETS
+        self._word = np.frombuffer(secrets.token_bytes(8 * rows), dtype=np.uint64)
+        self._samples, self._told = _Sets(guard.node_rows), _Sets(guard.node_rows)
+
+    def open_tree(self, sampled: Bool) -> None:
+        """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
+        rows = np.flatnonzero(sampled)
+        least = max(self._guard.node_rows, self._guard.vector_rows)
+        if 0 < len(rows) < least:
+            raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
+        if self._samples.near(sketch := self._sketch(rows)):
+            least = self._guard.node_rows
+            raise NotAllowed(f"the rows of this tree and an earlier one differ by fewer than {least}")
+        self._samples.add(sketch)
+        self._told.add(sketch)
+        self._closed: set[int] = set()
+        self._asked: set[int] = set()
+        self._count(rows)
+
+    def split(self, node: int, left: int) -> None:
+        """Note that a node is split; its children take after it."""
+        if node in self._closed:
+            self._closed |= {left, left + 1}
+
+    def tells(self, left: int, nodes: NodeRows) -> bool:
+        """Return whether the sums of the children ``left`` and ``left + 1`` may be told, and count them.
+
+        Both or none: whoever knows those of the parent and of one has those of the other.
+
+        Raises:
+            OutOfSequence: they were asked for before.
+            NotAllowed: a row has been in as many sums as the owner allows.
+        """
+        if left in self._asked:
+            raise OutOfSequence(f"the sums of node {left} or its sibling were asked for before")
+        self._asked.add(left)
+        children = [nodes.sampled(left), nodes.sampled(left + 1)]
+        sketches = [self._sketch(rows) for rows in children if len(rows)]
+        if (
+            left in self._closed
+            or any(0 < len(rows) < self._guard.node_rows for rows in children)
+            or any(self._told.near(sketch) for sketch in sketches)
+        ):
+            self._closed |= {left, left + 1}
+            return False
+        for rows in children:
+            self._count(rows)
+        for sketch in sketches:
+            self._told.add(sketch)
+        return True
+
+    def _count(self, rows: Integers) -> None:
+        self._times[rows] += 1
+        limit = self._guard.histograms
+        if limit is not None and len(rows) and int(self._times[rows].max()) > limit:
+            raise NotAllowed(
+                f"a row would be in more than {limit} sums of one job; this party allows no more"
+            )
+
+    def _sketch(self, rows: Integers) -> _Sketch:
+        counts = np.bincount(self._bucket[rows], minlength=BUCKETS).astype(np.int32)
+        return _Sketch(len(rows), int(self._word[rows].sum(dtype=np.uint64)), counts)
+
+
+@dataclass(frozen=True)
+class _Sketch:
+    """A set of rows in little room: how many, a random sum that tells sets apart, rows by bucket."""
+
+    rows: int
+    word: int
+    counts: npt.NDArray[np.int32]
+
+
+class _Sets:
+    """Sets of rows by their sketches, to find out whether another one is almost one of them.
+
+    Counts by bucket never differ by more than the sets do, so no set that is too near is missed. Sets that
+    differ by a little more may be taken for near: two of their rows then share a bucket.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._words: set[int] = set()
+        self._rows = np.zeros(64, dtype=np.int64)
+        self._counts = np.zeros((64, BUCKETS), dtype=np.int32)
+
+    def near(self, sketch: _Sketch) -> bool:
+        """Return whether a set differs from one of these by some rows, but fewer than the least."""
+        if self._least <= 1 or sketch.word in self._words:
+            return False
+        n = len(self._words)
+        alike = np.flatnonzero(np.abs(self._rows[:n] - sketch.rows) < self._least)
+        apart = np.abs(self._counts[alike] - sketch.counts).sum(axis=1)
+        return bool((apart < self._least).any())
+
+    def add(self, sketch: _Sketch) -> None:
+        if self._least <= 1 or sketch.word in self._words:
+            return
+        n = len(self._words)
+        if n == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._rows[n], self._counts[n] = sketch.rows, sketch.counts
+        self._words.add(sketch.word)

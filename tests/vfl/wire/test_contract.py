@@ -27,7 +27,8 @@ def test_no_term_can_change_under_a_digest(name: str) -> None:
     """Every term goes into the digest that is signed."""
     others = {
         "version": 2, "nonce": b"x" * 16, "action": "score", "purpose": "else", "alignment": "a2",
-        "model": "m2", "label_party": Member("bank", b"c" * 32), "feature_parties": [Member("telco", b"b" * 32, [])],
+        "model": "m2", "label_party": Member("bank", b"c" * 32),
+        "feature_parties": [Member("telco", b"b" * 32, [])],
     }  # fmt: skip
     other = others.get(name, 7)
     assert msgspec.structs.replace(CONTRACT, **{name: other}).digest() != CONTRACT.digest()

@@ -11,7 +11,6 @@ from parties import database, policy, tls
 from parties.config import Config
 from parties.door import Door
 from parties.files import remove_abandoned
-from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.metrics import Own, PartyMetrics
 from parties.timeline import HEADER, server_timing
@@ -34,9 +33,9 @@ def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_FRAME_BYTES
     engine = database.connect(config)
     remove_abandoned(config.path(config.store.directory))
-    jobs, metrics = Jobs(engine), metrics or PartyMetrics()
-    metrics.registry.register(Own(config, jobs.open_by_peer))
-    door = Door(config, jobs, Ledger(engine), metrics.observe)
+    metrics = metrics or PartyMetrics()
+    door = Door(config, engine, Ledger(engine), metrics.observe)
+    metrics.registry.register(Own(config, door.jobs.open_by_peer))
 
     @app.post(PATH)
     def messages() -> Response:

@@ -128,10 +128,14 @@ class Archive:
     """The label party's files under ``[store] directory``; ``models`` has a directory for each model."""
 
     def __init__(self, config: Config) -> None:
-        root = config.path(config.store.directory)
-        self._alignments = root / "alignments"
-        self._binnings = root / "binnings"
-        self.models = root / "models"
+        self.root = config.path(config.store.directory)
+        self._alignments = self.root / "alignments"
+        self._binnings = self.root / "binnings"
+        self.models = self.root / "models"
+
+    def is_free(self, kind: Literal["alignments", "binnings", "models"], name: str) -> bool:
+        """Return whether nothing of a kind was begun under a name."""
+        return not (self.root / kind / name).exists()
 
     def check_new_alignment(self, name: str) -> None:
         """Raises StateError where the name is taken, before any work is done."""

@@ -84,6 +84,10 @@ class Checkpoints:
         finally:
             os.close(descriptor)
 
+    def is_free(self, model: str) -> bool:
+        """Return whether no training of that name is under way."""
+        return not self._file(model).exists()
+
     def check_new(self, model: str) -> None:
         """Raises StateError where a training of that name has trees already."""
         if self._file(model).exists() and (trees := self.load(model).trees):
@@ -142,6 +146,11 @@ class Underway:
     def checkpoint(self) -> Checkpoint | None:
         """The state after the last tree."""
         return self._training.checkpoint
+
+    @property
+    def training(self) -> Training:
+        """The training as it is on the disk."""
+        return self._training
 
     @property
     def seconds(self) -> float:

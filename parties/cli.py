@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",
     "info": "parties.commands.info:info",
+    "jobs": "parties.commands.jobs:jobs",
     "party": "parties.commands.party:party",
     "plan": "parties.commands.plan:plan",
     "publish": "parties.commands.publish:publish",

@@ -6,6 +6,7 @@ The structs of `parties.settings` are the format.
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,21 @@ import msgspec
 from msgspec import Struct
 
 from parties.reading import read_params, read_struct, read_table, unknown_keys
-from parties.settings import Api, Crypto, Data, Log, Metrics, Name, Party, Peer, Server, Serving, Store, Tls
+from parties.settings import (
+    Api,
+    Crypto,
+    Data,
+    Log,
+    Metrics,
+    Name,
+    Party,
+    Peer,
+    Server,
+    Serving,
+    Store,
+    Terms,
+    Tls,
+)
 from vfl.errors import ConfigError, ParameterError
 from vfl.params import TreeParams
 from vfl.psi.identifiers import Recipe
@@ -42,6 +57,8 @@ class Config(Struct, frozen=True, kw_only=True):
     api: Api = Api()
     log: Log = Log()
     metrics: Metrics = Metrics()
+    contract: Terms = Terms()
+    approvers: dict[str, str] = {}
     model: TreeParams = TreeParams()
     peers: dict[str, Peer] = {}
 
@@ -83,6 +100,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "api": Api,
     "log": Log,
     "metrics": Metrics,
+    "contract": Terms,
 }
 
 
@@ -110,7 +128,7 @@ def decode(text: str) -> dict[str, Any]:
 
 def parse(document: Mapping[str, Any], directory: Path) -> Config:
     """Check a decoded ``party.toml``; raises ConfigError as :func:`load` does."""
-    mistakes = unknown_keys(document, [*_SECTIONS, "model", "peers"], "", "section")
+    mistakes = unknown_keys(document, [*_SECTIONS, "model", "peers", "approvers"], "", "section")
     sections: dict[str, Any] = {}
     for name, kind in _SECTIONS.items():
         if name in ("party", "data") and name not in document:
@@ -123,6 +141,7 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
     peers = read_table(document.get("peers", {}), "peers", mistakes)
     found = {name: _peer(name, value, mistakes) for name, value in peers.items()}
     sections["peers"] = {name: peer for name, peer in found.items() if peer is not None}
+    sections["approvers"] = _approvers(document.get("approvers", {}), sections["peers"], mistakes)
     # Checks across keys look at whatever sections are right in themselves.
     if sections["data"]:
         mistakes += _data_mistakes(sections["data"])
@@ -158,6 +177,21 @@ def _peer(name: str, value: Any, mistakes: list[str]) -> Peer | None:
 
 def _plain(fingerprint: str) -> str:
     return fingerprint.replace(":", "").lower()
+def _approvers(value: Any, peers: Mapping[str, Peer], mistakes: list[str]) -> dict[str, str]:
+    """Return who may approve contracts: public keys by name."""
+    table = read_table(value, "approvers", mistakes)
+    for name, public in table.items():
+        if not (isinstance(public, str) and re.fullmatch("[0-9A-Fa-f]{64}", public)):
+            mistakes.append(f"approvers.{name}: write the 64 hex digits that `vfl jobs key` prints")
+    found = {str(name): str(public).lower() for name, public in table.items()}
+    if len(set(found.values())) < len(found):
+        mistakes.append("approvers: two have the same key; each person has their own")
+    for name, peer in peers.items():
+        if peer.approvals > 1 and len(found) < peer.approvals:
+            mistakes.append(
+                f"peers.{name}.approvals: {peer.approvals} people have to approve; name them in [approvers]"
+            )
+    return found
 
 
 def _role_mistakes(party: Party, data: Data | None, model: TreeParams | None) -> Iterator[str]:

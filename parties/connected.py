@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TypeVar
 
 from parties import connectors, database, rows
+from parties.agreement import Agreed, Agreements
 from parties.archive import AlignmentRecord, Archive
 from parties.config import Config
 from parties.files import remove_abandoned
@@ -45,9 +47,11 @@ class ConnectedParty:
         self._archive = Archive(config)
         remove_abandoned(config.path(config.store.directory))
         self._https = HttpsChannel(config)
-        ledger = Ledger(database.connect(config))
+        engine = database.connect(config)
+        ledger = Ledger(engine)
         patient = PatientChannel(LedgerChannel(self._https, ledger))
         self._channel = GreetingChannel(SigningChannel(patient, ledger, config))
+        self._agreements = Agreements(config, self._channel, engine)
 
     def __enter__(self: _Party) -> _Party:
         return self
@@ -74,8 +78,8 @@ class ConnectedParty:
             StateError: the name is taken.
             PeerError: from a peer, or on the way to it.
         """
-        name = chosen("alignment", name)
-        self._archive.check_new_alignment(name)
+        if name is not None:
+            self._archive.check_new_alignment(chosen("alignment", name))
         config = self._config if source is None else self._config.with_source(source)
         table = rows.load(config, training=source is None)
         return self._align(name, mode, config, table, on_progress)[0]
@@ -85,16 +89,22 @@ class ConnectedParty:
         return self._https.spans()
 
     def _align(
-        self, name: str, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
+        self, given: str | None, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
     ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
+        name, count = chosen("alignment", given), len(loaded.identifiers.keys)
+        free = partial(self._archive.is_free, "alignments") if given is None else None
+        agreed = self._agreements.reach("align", config.peers, free=free, alignment=name, rows=count)
+        name = agreed.contract.alignment or name
         made = until_done(
-            lambda: psi.align(self._sessions(config.peers), loaded.identifiers, name, mode, on_progress)
+            lambda: psi.align(
+                self._sessions(config.peers, agreed), loaded.identifiers, name, mode, on_progress
+            )
         )
         record = AlignmentRecord(
             alignment=name,
             mode=mode,
             source=connectors.describe(config),
-            rows=len(loaded.identifiers.keys),
+            rows=count,
             common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
             population=rows.population(loaded.identifiers.keys),
             created=database.now(),
@@ -107,5 +117,6 @@ class ConnectedParty:
             name or self._archive.latest_alignment(connectors.describe(self._config))
         )
 
-    def _sessions(self, peers: Iterable[str]) -> dict[str, LabelSession]:
-        return {peer: LabelSession(self._channel, peer) for peer in peers}
+    def _sessions(self, peers: Iterable[str], agreed: Agreed) -> dict[str, LabelSession]:
+        """Return new conversations with peers under a contract."""
+        return {peer: LabelSession(self._channel, peer, contract=agreed.digest) for peer in peers}

@@ -1,4 +1,4 @@
-"""The tables of a party's database: jobs, ledger and API keys. SQLite by default, any SQLAlchemy URL."""
+"""The tables of a party's database: jobs, contracts, ledger, API keys. SQLite by default, or by URL."""
 
 from __future__ import annotations
 
@@ -50,6 +50,40 @@ ledger_heads = sa.Table(
     sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("request", sa.LargeBinary, nullable=False),
     sa.Column("reply", sa.LargeBinary, nullable=False),
+)
+
+contracts = sa.Table(
+    "contracts",
+    tables,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("peer", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("contract", sa.LargeBinary, nullable=False),
+    sa.Column("columns", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("needed", sa.Integer, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("updated", sa.String(32), nullable=False),
+)
+
+signatures = sa.Table(
+    "signatures",
+    tables,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("identity", sa.String(64), primary_key=True),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    tables,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("approver", sa.String(64), primary_key=True),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("time", sa.String(32), nullable=False),
 )
 
 api_keys = sa.Table(

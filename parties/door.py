@@ -1,7 +1,7 @@
 """The way of a message through a feature party, always in this order.
 
-who (certificate) -> may they ask anything -> size -> decode -> may they ask this -> sequence and state
--> work -> ledger, also for a refusal.
+who (certificate) -> may they ask anything -> size -> decode -> signed contract -> may they ask this
+-> sequence and state -> work -> ledger, also for a refusal.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from collections.abc import Callable
 from typing import cast
 
 import msgspec
+import sqlalchemy as sa
 
 from parties import greeting, policy
 from parties.config import Config
+from parties.contracts import Contracts
 from parties.heads import countersign
 from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.logs import event, where
+from parties.notary import Notary
 from parties.rows import Source
 from parties.workers import worker_for
 from vfl.errors import LocalError, VflError
@@ -42,19 +45,19 @@ class Door:
 
     Args:
         config: the party's configuration.
-        jobs: the jobs that are going on.
+        engine: the party's database, with its contracts and jobs; those found open are marked interrupted.
         ledger: takes an entry for every message.
         observe: counts every message; nobody does by default.
     """
 
     def __init__(
-        self, config: Config, jobs: Jobs, ledger: Ledger, observe: Observer = lambda *_: None
+        self, config: Config, engine: sa.Engine, ledger: Ledger, observe: Observer = lambda *_: None
     ) -> None:
         self._config = config
-        self._jobs = jobs
         self._ledger = ledger
         self._source = Source(config)
         self._observe = observe
+        self.jobs = Jobs(engine, Notary(config, Contracts(engine), self._source))
 
     def receive(self, fingerprint: str, read: Callable[[], bytes]) -> tuple[int, bytes]:
         """Return the HTTP status and the frame that answer a request.
@@ -101,14 +104,14 @@ class Door:
 
     def _answer(self, peer: str, envelope: Envelope[m.Request]) -> Envelope[m.Reply]:
         if isinstance(envelope.body, m.CloseLedger):
-            self._jobs.check_closed(peer, envelope.job)
+            self.jobs.check_closed(peer, envelope.job)
             signed = countersign(self._config, self._ledger, peer, envelope.job, envelope.body)
             return cast(Envelope[m.Reply], msgspec.structs.replace(envelope, body=signed))
-        return self._jobs.answer(
+        return self.jobs.answer(
             peer,
             self._config.peers[peer],
             envelope,
-            lambda: worker_for(self._config, self._source, peer, envelope.body),
+            lambda kept: worker_for(self._config, self._source, peer, envelope.body, kept),
         )
 
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 
 from parties import database, policy
+from parties.contracts import Kept
+from parties.notary import Notary
 from parties.settings import Peer
-from vfl.errors import Interrupted, OutOfSequence
+from vfl.errors import Interrupted, NotAllowed, OutOfSequence
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope
 from vfl.wire.session import FeatureSession, Handler
@@ -47,6 +49,7 @@ class Job:
 
     peer: str
     subject: tuple[type[m.Message], str] | None
+    contract: bytes
     session: FeatureSession
     handler: Handler
     used: float = field(default_factory=time.monotonic)
@@ -56,10 +59,16 @@ class Job:
 
 
 class Jobs:
-    """All jobs of this party. Made once when the server starts; calls may come from many threads."""
+    """All jobs of this party. Made once when the server starts; calls may come from many threads.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: the party's database.
+        notary: signs contracts, and knows those that jobs are under.
+    """
+
+    def __init__(self, engine: sa.Engine, notary: Notary) -> None:
         self._engine = engine
+        self._notary = notary
         self._open: dict[str, Job] = {}
         self._ended: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -67,22 +76,30 @@ class Jobs:
         self._update(database.jobs.c.state.not_in(ended), state=INTERRUPTED)
 
     def answer(
-        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
+        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[Kept], Handler]
     ) -> Envelope[m.Reply]:
         """Return the reply to one request, opening its job first where it is an opening.
 
         Args:
             name: name of the peer that sent it.
             peer: what the peer is granted.
-            make_handler: makes the worker of a new job.
+            make_handler: makes the worker of a new job under a contract.
 
         Raises:
-            NotAllowed: another peer's job, or an opening beyond what the peer is granted.
+            NotAllowed: no contract in force, another peer's job, or a message beyond what the peer is
+                granted or its contract says.
+            RateExceeded: more customers than the contract allows; the job goes on.
             Interrupted: a job that was open when this party restarted, or that gave way.
             OutOfSequence: an unknown or ended job.
             VflError: from the session or the worker.
         """
-        job = self._find(name, envelope) or self._begin(name, peer, envelope, make_handler)
+        if isinstance(envelope.body, m.ProposeContract):
+            reply = self._notary.answer(name, envelope.body)
+            return Envelope(envelope.job, envelope.sequence, reply, envelope.contract)
+        kept = self._notary.in_force(name, envelope.contract)
+        job = self._find(name, envelope)
+        self._notary.check(kept, envelope.body, opening=job is None)
+        job = job or self._begin(name, peer, envelope, lambda: make_handler(kept))
         before = job.session.state
         job.used = time.monotonic()
         try:
@@ -113,6 +130,8 @@ class Jobs:
             job = self._open.get(envelope.job) or self._ended.get(envelope.job)
         if job is not None:
             policy.check_owner(name, job.peer)
+            if job.contract != envelope.contract:
+                raise NotAllowed("this job is under another contract; name the one it was opened under")
             return job
         table = database.jobs
         with self._engine.connect() as connection:
@@ -136,7 +155,7 @@ class Jobs:
         with self._lock:
             count = sum(job.peer == name for job in self._open.values())
         policy.check_opening(peer, envelope.body, count)
-        job = Job(name, subject, FeatureSession(envelope.job), make_handler())
+        job = Job(name, subject, envelope.contract, FeatureSession(envelope.job), make_handler())
         now = database.now()
         row = {
             "job": envelope.job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from parties.archive import ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
 from parties.labelled import LabelledScores, RowsAre, score_views
-from parties.names import chosen
 from parties.progress import Progress, silent
 from parties.retry import until_done
 from parties.rows import Rows
@@ -20,6 +19,7 @@ from parties.trainer import Trainer
 from parties.training import validation_seed
 from vfl.scoring import kinds
 from vfl.scoring import label_party as scoring
+from vfl.wire.session import LabelSession
 
 
 class LabelParty(Trainer):
@@ -74,9 +74,10 @@ class LabelParty(Trainer):
     ) -> npt.NDArray[np.float32]:
         """Return the scores of customers that are aligned already; raises as :meth:`score`."""
         _, share = self._archive.load_model(model)
+        sessions = self._scoring_sessions(model, customers.record.alignment, share.owners)
         return until_done(
             lambda: scoring.score(
-                self._sessions(share.owners),
+                sessions(),
                 customers.alignments,
                 share,
                 customers.rows.label_table,
@@ -112,17 +113,17 @@ class LabelParty(Trainer):
         judged = None
         if source is None:
             aligned, alignments = self._aligned(record.alignment)
-            table = fitting(aligned, alignments, loaded)
+            table, alignment = fitting(aligned, alignments, loaded), aligned.alignment
             seed = validation_seed(share.params)
             judged = rows.drawn(table.identifiers, record.validation_fraction, seed)
             rows_are, judged = ("validation", judged) if judged.any() else ("training", None)
         else:
             table = loaded.label_table
-            alignments = self._population(config, loaded, share.owners, on_progress).alignments
+            customers = self._population(config, loaded, share.owners, on_progress)
+            alignment, alignments = customers.record.alignment, customers.alignments
+        sessions = self._scoring_sessions(model, alignment, share.owners)
         told = until_done(
-            lambda: scoring.ask_all(
-                self._sessions(share.owners), alignments, share, model_id=model, on_progress=on_progress
-            )
+            lambda: scoring.ask_all(sessions(), alignments, share, model_id=model, on_progress=on_progress)
         )
         return score_views(
             table,
@@ -148,7 +149,8 @@ class LabelParty(Trainer):
             PeerRefused: a peer does not allow it.
         """
         _, share = self._archive.load_model(model)
-        sessions = self._sessions(share.owners)
+        agreed = self._agreements.reach("export", share.owners, model=model)
+        sessions = self._sessions(share.owners, agreed)
         parts = {peer: scoring.ask_share(session, model) for peer, session in sessions.items()}
         return kinds.merged(share, parts, self._config.party.name)
 
@@ -159,6 +161,12 @@ class LabelParty(Trainer):
         record, alignments = (
             self._archive.load_alignment(made)
             if made is not None
-            else self._align(chosen("scoring", None), "left", config, loaded, on_progress)
+            else self._align(None, "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)
+
+    def _scoring_sessions(
+        self, model: str, alignment: str, peers: Iterable[str]
+    ) -> Callable[[], dict[str, LabelSession]]:
+        agreed = self._agreements.reach("score", peers, model=model, alignment=alignment)
+        return lambda: self._sessions(peers, agreed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from parties.config import Config
 from parties.files import append_line, private_directory, read_lines, write_private
 from parties.rows import Source
-from vfl.errors import StateError
+from vfl.errors import NotAligned, StateError
 from vfl.psi.alignment import Alignment
 from vfl.scorecard import model as binnings
 from vfl.scorecard.model import Binning
@@ -34,14 +35,21 @@ FILES: dict[Kind, tuple[str, str]] = {
 
 
 class PeerStore:
-    """What a feature party keeps for one label party; the ``store`` of the library's workers."""
+    """What a feature party keeps for one label party; the ``store`` of the library's workers.
 
-    def __init__(self, config: Config, peer: str, source: Source) -> None:
+    Args:
+        columns: those that the job's contract covers; all by default.
+    """
+
+    def __init__(
+        self, config: Config, peer: str, source: Source, columns: Sequence[str] | None = None
+    ) -> None:
         root = config.path(config.store.directory)
         self._root, self._peer = root, peer
         self._drafts = root / "drafts" / peer
         self._scratch = root / "scratch"
         self._source = source
+        self._columns = columns
         self.memory_limit = config.server.memory_limit_mb * 2**20
 
     def has(self, kind: Kind, name: str) -> bool:
@@ -67,8 +75,19 @@ class PeerStore:
         return Alignment.from_bytes(self._load("alignment", alignment_id, "align again"))
 
     def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
-        """Return names and values of this party's columns; see `Source.aligned`."""
-        return self._source.aligned(alignment)
+        """Return names and values of this party's columns that the contract covers; see `Source.aligned`.
+
+        Raises:
+            NotAligned: a column that the job is about is not in the data any more.
+        """
+        names, columns = self._source.aligned(alignment)
+        if self._columns is None or list(self._columns) == names:
+            return names, columns
+        if not {*self._columns} <= {*names}:
+            raise NotAligned(
+                "the columns of this party are not those that were agreed on; make a new contract"
+            )
+        return list(self._columns), columns[:, [names.index(name) for name in self._columns]]
 
     def save_binning(self, binning_id: str, binning: Binning) -> None:
         """Keep a binning; raises StateError where one of its name is in use."""
@@ -95,11 +114,11 @@ class PeerStore:
         append_line(self._draft(model_id), entry)
 
     def load_draft(self, model_id: str) -> list[bytes]:
-        """Raises StateError where there is none of that name."""
+        """Return its lines, none where there is no draft of that name."""
         try:
             return read_lines(self._draft(model_id))
         except FileNotFoundError:
-            raise StateError(f"nothing is kept here of a training of model {model_id}; train anew") from None
+            return []
 
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
         """Return an array ``uint64[rows, limbs]`` in a file that only this process can reach.

@@ -106,14 +106,20 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     ``min_rows`` is the fewest rows to train on or to bin, ``min_common_rows`` the fewest customers in common
     that an alignment may end with (scoring single customers needs 1), ``max_rows`` the most it may bring.
-    ``min_bin_rows`` is the fewest rows of a bin that are counted. Of a linear model ``max_rounds`` is the
-    most rounds, ``max_directions`` the most directions that are offered: one fewer than columns unless it is
-    given, since as many as columns span them all.
+    ``min_bin_rows`` is the fewest rows of a bin of a binning that are counted. Of a linear model
+    ``max_rounds`` is the most rounds, ``max_directions`` the most directions that are offered: one fewer than
+    columns unless it is given, since as many as columns span them all.
+    Of trees ``min_node_rows`` is the fewest rows of a node whose sums are told, ``min_histogram_rows`` those
+    of a bin of a column, ``max_histograms`` in how many nodes' sums a row may be in one job.
+    ``max_rows_per_hour``: customers to score. ``max_days``: how long a contract lasts.
     """
 
     max_trees: Positive = 1_000
     max_depth: Positive = 10
     min_rows: Positive = 100
+    min_node_rows: Positive = 5
+    min_histogram_rows: Positive = 3
+    max_histograms: Positive = 10_000
     min_common_rows: Positive = 1
     max_rows: Positive = 10_000_000
     min_bin_rows: Positive = 50
@@ -121,7 +127,26 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_directions: Annotated[
         Annotated[int, Meta(ge=1, le=1000)] | None, Meta(description="a whole number, 1 to 1000")
     ] = None
+    max_rows_per_hour: Positive = 10_000_000
+    max_days: Positive = 90
     open_jobs: Positive = 32
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a label party proposes in its contracts, beyond what the job itself says.
+
+    ``purpose`` is what the joint work is for, in words that partners' people and rules understand. ``days``
+    is how long a contract lasts. ``node_rows`` and ``histogram_rows``, the fewest rows of a node and of a bin
+    that partners tell sums of, are refused where they are below a partner's own limits.
+    """
+
+    purpose: Annotated[str, Meta(min_length=1, max_length=200, description="up to 200 characters")] = (
+        "not stated"
+    )
+    days: Positive = 30
+    node_rows: Positive = 5
+    histogram_rows: Positive = 3
+    rows_per_hour: Positive = 10_000_000
 
 
 class Serving(Struct, frozen=True, kw_only=True):
@@ -182,6 +207,8 @@ class Peer(Struct, frozen=True, kw_only=True):
 
     ``next_fingerprint`` is of the certificate that is to follow, accepted already.
     ``identity`` is the public key that it signs contracts and ledger heads with.
+    ``purposes``, ``columns`` and ``limits`` are the rules by which its contracts are signed; ``approvals`` is
+    how many people have to approve each one as well. At a label party ``columns`` is what it asks for.
     ``answer_seconds`` is how long to wait for its answer: it may work for minutes on one message.
     ``show_timing`` tells it how long each step of an answer took, for a timeline of both sides.
     ``reasons`` says under which names it may tell what this party's columns contribute to a score: none at
@@ -209,6 +236,11 @@ class Peer(Struct, frozen=True, kw_only=True):
     reasons: Annotated[Reasons, Meta(description='"none", "merged", "groups" or "columns"')] = "merged"
     show_timing: Annotated[bool, Meta(description="true (how long each step took) or false")] = False
     answer_seconds: Positive = 1_800
+    purposes: Annotated[list[Text], Meta(description="a list of purposes; empty for any")] = []
+    columns: Annotated[
+        list[Text], Meta(description="a list of names of columns or groups; empty for all")
+    ] = []
+    approvals: Annotated[int, Meta(ge=0, le=2, description="0, 1 or 2")] = 0
     limits: Limits = Limits()
 
     @property

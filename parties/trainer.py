@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from parties import database, rows
+from parties.agreement import Agreed
 from parties.archive import BinningRecord, ModelRecord
 from parties.checkpoints import Checkpoints, Training, Underway, digest
 from parties.config import Config
@@ -16,8 +19,8 @@ from parties.keys import private_key
 from parties.names import chosen
 from parties.progress import Progress, silent
 from parties.retry import until_done
-from parties.training import Job, train_linear, train_trees, validation_seed
-from vfl.errors import NotAligned, ParameterError, StateError
+from parties.training import Data, Job, train_linear, train_trees, validation_seed
+from vfl.errors import NotAligned, ParameterError
 from vfl.linear.design import NamedBinning
 from vfl.params import LinearParams, TreeParams
 from vfl.scorecard.label_party import fit_binning
@@ -31,6 +34,7 @@ class Trainer(ConnectedParty):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._checkpoints = Checkpoints(config)
+        self._underway: Underway | None = None
 
     def bin(
         self,
@@ -52,31 +56,37 @@ class Trainer(ConnectedParty):
         Raises:
             as :meth:`train`.
         """
-        _check_fraction(validation_fraction)
-        name = chosen("binning", name)
+        given, name = name, chosen("binning", name)
         self._archive.check_new_binning(name)
-        record, alignments = self._aligned(alignment)
-        table = fitting(record, alignments, rows.load(self._config))
-        fit = ~rows.drawn(table.identifiers, validation_fraction, 0)
-        key = private_key(self._config)
+        data = self._data(alignment, validation_fraction, seed=0)
+        agreed = self._agreements.reach(
+            "bin",
+            data.alignments,
+            free=partial(self._archive.is_free, "binnings") if given is None else None,
+            alignment=data.aligned.alignment,
+            binning=name,
+            rows=len(data.table.labels),
+            key_bits=data.key.public_key.bits,
+        )
+        name = agreed.contract.binning or name
         started = time.monotonic()
         made = until_done(
             lambda: fit_binning(
-                self._sessions(alignments),
-                alignments,
-                table,
+                self._sessions(data.alignments, agreed),
+                data.alignments,
+                data.table,
                 params or BinningParams(),
-                key,
+                data.key,
                 binning_id=name,
-                fit=fit,
+                fit=~data.watch,
                 profile=self._config.crypto.profile,
                 on_progress=on_progress,
             )
         )
         found = BinningRecord(
             binning=name,
-            alignment=record.alignment,
-            rows=int(fit.sum()),
+            alignment=data.aligned.alignment,
+            rows=int((~data.watch).sum()),
             validation_fraction=validation_fraction,
             seconds=round(time.monotonic() - started, 3),
             created=database.now(),
@@ -110,9 +120,9 @@ class Trainer(ConnectedParty):
             NotAligned: the data has changed since it was aligned.
             DataError, StateError, KeyFileError, PeerError: as their names say.
         """
-        _check_fraction(validation_fraction)
-        name = chosen("model", name)
+        given, name = name, chosen("model", name)
         self._archive.check_new_model(name)
+        self._checkpoints.check_new(name)
         params = params or self._config.model
         asked = Training(
             model=name,
@@ -122,9 +132,12 @@ class Trainer(ConnectedParty):
             linear_params=params if isinstance(params, LinearParams) else None,
             validation_fraction=validation_fraction,
         )
-        with self._checkpoints.locked(name):
-            self._checkpoints.check_new(name)
-            return self._train(asked, on_progress)
+        data = self._data(asked.alignment, validation_fraction, validation_seed(params))
+        agreed = self._agree(asked, data, self._model_is_free if given is None else None)
+        asked = msgspec.structs.replace(asked, model=agreed.contract.model or name)
+        with self._checkpoints.locked(asked.model):
+            self._checkpoints.check_new(asked.model)
+            return self._train(asked, data, agreed, on_progress)
 
     def resume(self, model: str, *, on_progress: Progress = silent) -> ModelRecord:
         """Go on with a training that was broken off, to the model that it would have made.
@@ -139,44 +152,72 @@ class Trainer(ConnectedParty):
             self._checkpoints.remove(model)
             return self._archive.load_record(model)
         with self._checkpoints.locked(model):
-            return self._train(self._checkpoints.load(model), on_progress)
+            asked = self._checkpoints.load(model)
+            data = self._data(asked.alignment, asked.validation_fraction, validation_seed(asked.params))
+            return self._train(asked, data, self._agree(asked, data, None), on_progress)
 
-    def trees_kept(self, model: str) -> int:
-        """Return how many trees are kept of a training that was broken off; 0 where none was."""
-        try:
-            return self._checkpoints.load(model).trees
-        except StateError:
-            return 0
+    @property
+    def broken_off(self) -> Training | None:
+        """The training that this party was at last, where it did not end and can go on."""
+        return self._underway.training if self._underway else None
 
-    def _train(self, training: Training, on_progress: Progress) -> ModelRecord:
-        """Train from where a training stands; what is kept of it goes once the model is saved."""
-        name, params, fraction = training.model, training.params, training.validation_fraction
-        bins = self._binning(training.binning, params, fraction)
-        record, alignments = self._aligned(training.alignment)
+    def _data(self, alignment: str | None, validation_fraction: float, seed: int) -> Data:
+        """Return what a job works on; raises as :meth:`train`."""
+        if not 0 <= validation_fraction <= 0.9:
+            raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
+        record, alignments = self._aligned(alignment)
         table = fitting(record, alignments, rows.load(self._config))
-        watch = rows.drawn(table.identifiers, fraction, validation_seed(params))
-        data = digest(table, watch)
-        if training.data not in (b"", data):
-            raise NotAligned(f"the data has changed since the training of {name} began; train anew")
+        watch = rows.drawn(table.identifiers, validation_fraction, seed)
         key = private_key(self._config)  # made when first needed, which is no part of training
-        underway = Underway(self._checkpoints, msgspec.structs.replace(training, data=data))
+        return Data(record, alignments, table, watch, key)
+
+    def _agree(self, asked: Training, data: Data, free: Callable[[str], bool] | None) -> Agreed:
+        params = asked.params
+        terms = (
+            {"algorithm": "trees", "trees": params.n_estimators, "max_depth": params.max_depth}
+            if isinstance(params, TreeParams)
+            else {
+                "algorithm": "shared" if params.protocol == "shared" else "linear",
+                "rounds": params.max_iter,
+                "binning": asked.binning,
+            }
+        )
+        return self._agreements.reach(
+            "train",
+            data.alignments,
+            free=free,
+            alignment=asked.alignment,
+            model=asked.model,
+            rows=len(data.table.labels),
+            key_bits=data.key.public_key.bits,
+            **terms,
+        )
+
+    def _model_is_free(self, name: str) -> bool:
+        return self._archive.is_free("models", name) and self._checkpoints.is_free(name)
+
+    def _train(self, asked: Training, data: Data, agreed: Agreed, on_progress: Progress) -> ModelRecord:
+        """Train from where a training stands; what is kept of it goes once the model is saved."""
+        params = asked.params
+        bins = self._binning(asked.binning, params, asked.validation_fraction)
+        content = digest(data.table, data.watch)
+        if asked.data not in (b"", content):
+            raise NotAligned(f"the data has changed since the training of {asked.model} began; train anew")
+        self._underway = Underway(self._checkpoints, msgspec.structs.replace(asked, data=content))
         job = Job(
-            lambda: self._sessions(alignments),
-            alignments,
-            table,
-            watch,
-            key,
+            lambda: self._sessions(data.alignments, agreed),
+            data,
             self._config.crypto.profile,
-            underway,
+            self._underway,
             on_progress,
         )
-        asked = ModelRecord(
-            model=name,
-            alignment=record.alignment,
-            binning=training.binning,
-            rows=int((~watch).sum()),
-            validation_rows=int(watch.sum()),
-            validation_fraction=fraction,
+        record = ModelRecord(
+            model=asked.model,
+            alignment=asked.alignment,
+            binning=asked.binning,
+            rows=int((~data.watch).sum()),
+            validation_rows=int(data.watch.sum()),
+            validation_fraction=asked.validation_fraction,
             trees=0,
             metric="",
             history=[],
@@ -185,12 +226,13 @@ class Trainer(ConnectedParty):
             created=database.now(),
         )
         trained = (
-            train_trees(job, params, asked)
+            train_trees(job, params, record)
             if isinstance(params, TreeParams)
-            else train_linear(job, params, bins, asked)
+            else train_linear(job, params, bins, record)
         )
         self._archive.save_model(trained.record, trained.share, trained.bank_only)
-        self._checkpoints.remove(name)
+        self._checkpoints.remove(asked.model)
+        self._underway = None
         return trained.record
 
     def _binning(
@@ -207,8 +249,3 @@ class Trainer(ConnectedParty):
                 "validation fraction, or the labels of validation rows are in its weights of evidence"
             )
         return NamedBinning(name, binning)
-
-
-def _check_fraction(validation_fraction: float) -> None:
-    if not 0 <= validation_fraction <= 0.9:
-        raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")

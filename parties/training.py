@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from parties.archive import LinearFacts, ModelRecord
+from parties.archive import AlignmentRecord, LinearFacts, ModelRecord
 from parties.checkpoints import Underway
 from parties.progress import Progress
 from parties.retry import until_done
@@ -30,24 +30,37 @@ Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Data:
+    """What a job works on.
+
+    Attributes:
+        aligned, alignments: the alignment as it is on record, and by peer.
+        table: the rows that take part.
+        watch: bool [n], those kept out for validation.
+        key: of the label party's cipher.
+    """
+
+    aligned: AlignmentRecord
+    alignments: dict[str, Alignment]
+    table: LabelTable
+    watch: Bool
+    key: PrivateKey
+
+
+@dataclass(frozen=True)
 class Job:
     """What every training job is given.
 
     Attributes:
         sessions: opens conversations with the peers of the alignments.
-        alignments: by peer.
-        table: the rows that take part.
-        watch: bool [n], those kept out for validation.
-        key, profile: of the label party's cipher.
+        data: what it works on.
+        profile: of the randomness of ciphertexts.
         underway: where it stands.
         on_progress: of the training with the peers.
     """
 
     sessions: Callable[[], Mapping[str, LabelSession]]
-    alignments: Mapping[str, Alignment]
-    table: LabelTable
-    watch: Bool
-    key: PrivateKey
+    data: Data
     profile: Profile
     underway: Underway
     on_progress: Progress
@@ -66,12 +79,12 @@ def train_trees(job: Job, params: TreeParams, record: ModelRecord) -> Trained:
     result = until_done(
         lambda: trees.train(
             job.sessions(),
-            job.alignments,
-            job.table,
+            job.data.alignments,
+            job.data.table,
             params,
-            job.key,
+            job.data.key,
             model_id=record.model,
-            watch=job.watch,
+            watch=job.data.watch,
             profile=job.profile,
             on_progress=job.on_progress,
             resume=job.underway.checkpoint,
@@ -79,11 +92,12 @@ def train_trees(job: Job, params: TreeParams, record: ModelRecord) -> Trained:
         )
     )
     seconds = job.underway.seconds
-    alone = trees.train({}, {}, job.table, params, job.key, model_id=record.model, watch=job.watch)
+    data = job.data
+    alone = trees.train({}, {}, data.table, params, data.key, model_id=record.model, watch=data.watch)
     found = msgspec.structs.replace(
         record,
         trees=len(result.share.trees),
-        metric=EarlyStopping(params, job.table.labels[:0], None).name,
+        metric=EarlyStopping(params, job.data.table.labels[:0], None).name,
         history=result.history,
         importances=result.importances,
         seconds=seconds,
@@ -98,16 +112,17 @@ def train_linear(
 
     Validation rows have no weight: they take part in no sum but their parties' means and deviations.
     """
-    weights = np.ones(len(job.watch), np.float32) if job.table.weights is None else job.table.weights
-    weights = np.where(job.watch, np.float32(0), weights)
-    table = dataclasses.replace(job.table, weights=weights) if job.watch.any() else job.table
+    data = job.data
+    weights = np.ones(len(data.watch), np.float32) if data.table.weights is None else data.table.weights
+    weights = np.where(data.watch, np.float32(0), weights)
+    table = dataclasses.replace(data.table, weights=weights) if data.watch.any() else data.table
     result = until_done(
         lambda: linear.train(
             job.sessions(),
-            job.alignments,
+            job.data.alignments,
             table,
             params,
-            job.key,
+            job.data.key,
             model_id=record.model,
             binning=binning,
             profile=job.profile,
@@ -115,7 +130,7 @@ def train_linear(
         )
     )
     seconds = job.underway.seconds
-    alone = linear.train({}, {}, table, params, job.key, model_id=record.model, binning=binning)
+    alone = linear.train({}, {}, table, params, job.data.key, model_id=record.model, binning=binning)
     share = result.share
     found = msgspec.structs.replace(
         record,

@@ -6,6 +6,7 @@ from functools import partial
 
 from parties import policy
 from parties.config import Config
+from parties.contracts import Kept
 from parties.local import PeerStore
 from parties.rows import Source
 from parties.settings import Peer
@@ -16,6 +17,7 @@ from vfl.psi.feature_party import AlignmentWorker
 from vfl.scorecard.feature_party import BinningWorker
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
 from vfl.trees.feature_party import TrainingWorker
+from vfl.trees.guard import Guard
 from vfl.wire import messages as m
 from vfl.wire.session import Handler
 
@@ -26,8 +28,8 @@ MODELLED = (m.OpenTraining, m.OpenLinear, m.OpenShared)
 """Openings of jobs that make a model."""
 
 
-def worker_for(config: Config, source: Source, peer: str, opening: m.Message) -> Handler:
-    """Return what answers the requests of the job that a peer opens.
+def worker_for(config: Config, source: Source, peer: str, opening: m.Message, kept: Kept) -> Handler:
+    """Return what answers the requests of the job that a peer opens under a contract.
 
     Raises:
         NotAllowed: a name that is taken already, or a model that this party has no share of.
@@ -35,7 +37,7 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
         DataError: this party's own data cannot be used.
     """
     grant = config.peers[peer]
-    store = PeerStore(config, peer, source)
+    store = PeerStore(config, peer, source, kept.columns)
     if isinstance(opening, m.OpenAlignment):
         if store.is_used("alignment", opening.alignment):
             raise NotAllowed(f"alignment {opening.alignment} exists already; choose another name")
@@ -53,17 +55,27 @@ def worker_for(config: Config, source: Source, peer: str, opening: m.Message) ->
     if isinstance(opening, MODELLED) and store.is_used("share", opening.model):
         raise NotAllowed(f"model {opening.model} exists already; choose another name")
     if isinstance(opening, m.OpenTraining):
-        return TrainingWorker(store, show_columns=grant.show_columns).handle
+        guard = Guard(
+            node_rows=kept.contract.node_rows,
+            histogram_rows=kept.contract.histogram_rows,
+            vector_rows=grant.limits.min_rows,
+            histograms=grant.limits.max_histograms,
+        )
+        return TrainingWorker(store, show_columns=grant.show_columns, guard=guard).handle
     if isinstance(opening, m.OpenBinning):
         return _binning_worker(store, grant, opening)
     if isinstance(opening, (m.OpenLinear, m.OpenShared)):
         return _linear_worker(config, store, grant, opening)
     if not isinstance(opening, (m.OpenScoring, m.AskShare)):
-        raise TypeError(f"no worker answers {type(opening).__name__}")
+        raise NotAllowed("this party does not answer such jobs")
     if not store.has("share", opening.model):
         raise NotAllowed(f"this party has no share of a model {opening.model} of yours; train it first")
+    columns = store.load_share(opening.model).columns
+    if not {*columns} <= {*kept.columns}:
+        raise NotAllowed(f"model {opening.model} uses a column that the contract does not cover")
     store.use("share", opening.model)
     if isinstance(opening, m.OpenScoring):
+        store = PeerStore(config, peer, source, columns)
         return ScoringWorker(store, partial(policy.reasons, config, grant)).handle
     return ShareWorker(store).handle
 

@@ -131,7 +131,7 @@ class Consortium:
             CommandFailed: a directory exists already, or its data cannot be named so.
         """
         # The first party also makes the development authority that signs for all.
-        fingerprint = self._init(self.label)["fingerprint"]
+        own = self._init(self.label)
         (self.path(self.label.name) / "state").mkdir(mode=0o700, exist_ok=True)
         write_private(self.path(self.label.name) / PASSWORD_FILE, secrets.token_urlsafe().encode())
         with (self.path(self.label.name) / "party.toml").open("a") as file:
@@ -139,9 +139,9 @@ class Consortium:
             file.write(f"\n[api]\nport = {free_port()}\n")
         with ThreadPoolExecutor() as pool:
             facts = list(pool.map(self._init, self.features))
-            introduced = [pool.submit(self._grant, part, fingerprint) for part in self.features]
+            introduced = [pool.submit(self._grant, part, own) for part in self.features]
             for part, told in zip(self.features, facts, strict=True):
-                self._add_peer(self.label.name, part.name, told["fingerprint"], "--url", told["url"])
+                self._add_peer(self.label.name, part.name, told, "--url", told["url"])
             for future in introduced:
                 future.result()
 
@@ -203,14 +203,15 @@ class Consortium:
         facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
         return facts
 
-    def _grant(self, part: Institution, fingerprint: str) -> None:
+    def _grant(self, part: Institution, own: dict[str, str]) -> None:
         """Let a feature party grant the label party what it allows."""
         allowed = [word for permission in part.allow for word in ("--allow", permission)]
         reasons = ("--reasons", part.reasons) if part.reasons else ()
-        self._add_peer(part.name, self.label.name, fingerprint, *allowed, "--show-columns", *reasons)
+        self._add_peer(part.name, self.label.name, own, *allowed, "--show-columns", *reasons)
 
-    def _add_peer(self, name: str, peer: str, fingerprint: str, *options: str) -> None:
-        add = ("party", "add-peer", name, peer, "--fingerprint", fingerprint)
+    def _add_peer(self, name: str, peer: str, facts: dict[str, str], *options: str) -> None:
+        known = ("--fingerprint", facts["fingerprint"], "--identity", facts["identity"])
+        add = ("party", "add-peer", name, peer, *known)
         self.run(*add, *options, of=name)
 
     def _remember(self, name: str, peak: float) -> None:

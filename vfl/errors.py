@@ -119,6 +119,20 @@ class NotAllowed(PeerError):
     http_status = 403
 
 
+class AwaitingApproval(PeerError):
+    """People at a feature party have to approve a contract before anything runs."""
+
+    code = "awaiting_approval"
+    http_status = 409
+
+
+class RateExceeded(PeerError):
+    """More customers were asked for in a while than the contract allows."""
+
+    code = "rate_exceeded"
+    http_status = 429
+
+
 class BadSignature(PeerError):
     """A signature that the named identity did not make over these bytes."""
 

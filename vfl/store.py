@@ -47,10 +47,9 @@ class FeatureStore(Protocol):
         ...
 
     def load_draft(self, model_id: str) -> list[bytes]:
-        """The head and the entries of a record; one whose writing was broken off is not among them.
+        """The head and the entries of a record, none where there is no record of that name.
 
-        Raises:
-            StateError: there is none of that name.
+        An entry whose writing was broken off is not among them.
         """
         ...
 

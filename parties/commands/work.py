@@ -18,7 +18,6 @@ from parties.config import Config
 from parties.customers import Scores
 from parties.files import write_private
 from parties.label import LabelParty
-from parties.names import chosen
 from parties.progress import ProgressLine
 from parties.timeline import chrome_trace
 from vfl.errors import ConfigError, ParameterError, PeerError, StateError
@@ -88,7 +87,6 @@ def train(
     config = load_to_work(directory)
     if resume and (alignment or model or params or validation_fraction):
         raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
-    name = resume or chosen("model", model)
     recorded = record_process() if trace else nullcontext()
     with LabelParty(config) as party, ProgressLine("training") as progress, recorded as recording:
         try:
@@ -97,7 +95,7 @@ def train(
                 if resume
                 else party.train(
                     alignment=alignment,
-                    name=name,
+                    name=model,
                     params=_params(config, algorithm, binning, params),
                     binning=binning,
                     validation_fraction=validation_fraction,
@@ -105,9 +103,9 @@ def train(
                 )
             )
         except (PeerError, StateError):
-            if trees := party.trees_kept(name):
-                remedy = f"vfl train {directory} --resume {name}"
-                click.echo(f"{trees} trees are kept; go on with `{remedy}`", err=True)
+            if kept := party.broken_off:
+                remedy = f"vfl train {directory} --resume {kept.model}"
+                click.echo(f"{kept.trees} trees are kept; go on with `{remedy}`", err=True)
             raise
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from parties import connectors, rows
+from parties import connectors, database, rows
+from parties.agreement import Agreements
 from parties.archive import Archive
 from parties.config import Config
 from parties.serving.answers import Answer, PartyStatus, Record, Scored, Unscored
@@ -74,8 +75,13 @@ class Served:
         self._users = 0
         self._unused = threading.Condition()
 
+        agreements = Agreements(config, channel, database.connect(config))
+
         def job_with(peer: str) -> RemoteShare:
-            session = LabelSession(channel, peer)
+            agreed = agreements.reach(
+                "score", [peer], model=publication.model, alignment=publication.alignment
+            )
+            session = LabelSession(channel, peer, contract=agreed.digest)
             return RemoteShare(session, alignments[peer], self.share, publication.model)
 
         self.partners = {peer: Partner(peer, partial(job_with, peer), config.serving) for peer in needed}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 
 from parties import database, directory, identity, tls
+from parties.agreement import Agreements
 from parties.app import create_app
 from parties.config import Config
+from parties.contracts import SIGNED, Contracts
 from parties.door import Door
 from parties.heads import SigningChannel
-from parties.jobs import Jobs
 from parties.ledger import Ledger, LedgerChannel
 from parties.local import PeerStore
 from parties.rows import Source
@@ -25,7 +28,8 @@ from parties.settings import PERMISSIONS
 from vfl.model import FeatureShare, SplitTable
 from vfl.psi.alignment import Alignment
 from vfl.wire import messages as m
-from vfl.wire.channel import LoopbackChannel
+from vfl.wire.channel import Channel, LoopbackChannel
+from vfl.wire.contract import Action, Contract, Member
 from vfl.wire.session import LabelSession
 
 MakeParty = Callable[..., Config]
@@ -160,18 +164,72 @@ class Pair:
         self.bank_ledger = Ledger(database.connect(bank))
         engine = database.connect(bureau)
         self.bureau_ledger = Ledger(engine)
-        self.door = Door(bureau, Jobs(engine), self.bureau_ledger)
+        self.door = Door(bureau, engine, self.bureau_ledger)
         self.recorded = LedgerChannel(LoopbackChannel({"bureau": self.receive}), self.bank_ledger)
         self.channel = SigningChannel(self.recorded, self.bank_ledger, bank)
+        self.agreements = Agreements(bank, self.channel, database.connect(bank))
 
     def receive(self, frame: bytes) -> bytes:
         return self.door.receive(fingerprint_of(self.bank), lambda: frame)[1]
 
     def score(self, messages: int = 1) -> str:
         """Run a scoring job from opening to closing, and return its name."""
-        session = LabelSession(self.channel, "bureau")
+        agreed = self.agreements.reach(
+            "score", ["bureau"], model=self.opening.model, alignment=self.opening.alignment
+        )
+        session = LabelSession(self.channel, "bureau", contract=agreed.digest)
         session.ask(self.opening, m.ScoringOpened)
         for _ in range(messages):
             session.ask(m.AskDirections(bytes(8)), m.DirectionsGiven)
         session.ask(m.CloseScoring(), m.ScoringClosed)
         return session.job
+def draft(bank: Config, bureau: Config, action: str, **terms: Any) -> Contract:
+    """A contract between two parties as a label party would propose it, with some terms changed."""
+    now = int(time.time())
+    usual: dict[str, Any] = {
+        "nonce": secrets.token_bytes(16),
+        "purpose": "fraud",
+        "label_party": Member("bank", bytes.fromhex(identity.load(bank).public)),
+        "feature_parties": [Member("bureau", bytes.fromhex(identity.load(bureau).public))],
+        "rows": 200,
+        "rows_per_hour": 1_000,
+        "trees": 10,
+        "max_depth": 5,
+        "key_bits": 2048,
+        "node_rows": 20,
+        "histogram_rows": 5,
+        "created": now,
+        "expires": now + 3_600,
+    }
+    return Contract(action=action, **(usual | terms))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def drafted() -> Callable[..., Contract]:
+    """Makes a contract between two parties, with some terms changed."""
+    return draft
+
+
+@pytest.fixture
+def signed() -> Callable[..., bytes]:
+    """Puts a contract that both parties have signed into a feature party's database; returns its digest."""
+
+    def put(bank: Config, bureau: Config, action: str, columns: Sequence[str] = (), **terms: Any) -> bytes:
+        contracts, contract = Contracts(database.connect(bureau)), draft(bank, bureau, action, **terms)
+        contracts.add("bank", contract, state=SIGNED, columns=columns)
+        contracts.sign(contract.digest(), identity.load(bank))
+        contracts.sign(contract.digest(), identity.load(bureau))
+        return contract.digest()
+
+    return put
+
+
+@pytest.fixture
+def agree() -> Callable[..., bytes]:
+    """Proposes a contract over a channel to the bureau, which signs it; returns its digest."""
+
+    def reach(channel: Channel, action: Action, **terms: Any) -> bytes:
+        config = channel._config  # type: ignore[attr-defined]
+        return Agreements(config, channel, database.connect(config)).reach(action, ["bureau"], **terms).digest
+
+    return reach

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from parties import database, directory, tls
+from parties.agreement import Agreements
 from parties.config import Config
 from parties.ledger import Ledger
 from parties.transport import CONTENT_TYPE, PATH, HttpsChannel
@@ -35,10 +36,18 @@ def refused(channel: HttpsChannel, frame: bytes) -> str:
     return reply.body.code
 
 
+def agreed(channel: HttpsChannel, name: str = "a1") -> bytes:
+    """The digest of a contract to align under a name."""
+    config = channel._config
+    agreements = Agreements(config, channel, database.connect(config))
+    return agreements.reach("align", ["bureau"], alignment=name, rows=200).digest
+
+
 def honest_job(channel: HttpsChannel, name: str) -> None:
     """A whole alignment, which must work whatever happened before."""
     keys = prepare({"customer_id": [f"C{n:03d}" for n in range(200)]}, Recipe.parse(opening().recipe))
-    alignment = align({"bureau": LabelSession(channel, "bureau")}, keys, name)["bureau"]
+    session = LabelSession(channel, "bureau", contract=agreed(channel, name))
+    alignment = align({"bureau": session}, keys, name)["bureau"]
     assert sorted(alignment.identifiers) == [f"C{n:03d}" for n in range(50, 200)]
 
 
@@ -60,7 +69,8 @@ def test_a_known_peer_aligns_and_the_ledger_knows(channel: HttpsChannel, bureau:
     """A configured peer is served, both count the same bytes, and every message has an entry."""
     honest_job(channel, "a1")
     totals = Ledger(database.connect(bureau)).totals()
-    assert {total.kind for total in totals} == {"OpenAlignment", "MaskPoints", "FetchPoints", "FixAlignment"}
+    work = {"OpenAlignment", "MaskPoints", "FetchPoints", "FixAlignment"}
+    assert {total.kind for total in totals} == {"ProposeContract", *work}
     assert {(total.direction, total.peer, total.outcome) for total in totals} == {("in", "bank", "ok")}
     traffic = channel.traffic()["bureau"]
     assert traffic.sent == sum(total.request_bytes for total in totals)
@@ -145,24 +155,29 @@ def test_a_body_over_the_limit_is_refused_unread(
 
 def test_replayed_and_early_messages_are_refused_and_the_job_goes_on(channel: HttpsChannel) -> None:
     """A used number or an early request changes nothing: the honest next one is answered, and once more."""
+    digest = agreed(channel)
     job = new_job()
-    first = encode(Envelope(job, 1, opening()))
+    first = encode(Envelope(job, 1, opening(), digest))
     for _ in range(2):  # the answer to the last request is given again
         assert isinstance(decode_reply(channel.exchange("bureau", first)).body, m.AlignmentOpened)
-    assert refused(channel, encode(Envelope(job, 1, m.FetchPoints(0, 5)))) == "replayed"
-    assert refused(channel, encode(Envelope(job, 3, m.FetchPoints(0, 5)))) == "out_of_sequence"
-    assert refused(channel, encode(Envelope(job, 2, m.SumRoot()))) == "out_of_sequence"
-    fetched = decode_reply(channel.exchange("bureau", encode(Envelope(job, 2, m.FetchPoints(0, 5))))).body
+    early = encode(Envelope(job, 1, m.FetchPoints(0, 5), digest))
+    assert refused(channel, early) == "replayed"
+    assert refused(channel, encode(Envelope(job, 3, m.FetchPoints(0, 5), digest))) == "out_of_sequence"
+    assert refused(channel, encode(Envelope(job, 2, m.SumRoot(), digest))) == "out_of_sequence"
+    fetched = decode_reply(
+        channel.exchange("bureau", encode(Envelope(job, 2, m.FetchPoints(0, 5), digest)))
+    ).body
     assert isinstance(fetched, m.PointsFetched)
 
 
 def test_an_unknown_or_ended_job_is_refused(channel: HttpsChannel) -> None:
     """Only an opening begins a job, and an ended job stays ended."""
-    assert refused(channel, encode(Envelope(new_job(), 1, m.FetchPoints(0, 5)))) == "out_of_sequence"
+    digest = agreed(channel)
+    assert refused(channel, encode(Envelope(new_job(), 1, m.FetchPoints(0, 5), digest))) == "out_of_sequence"
     job = new_job()
-    channel.exchange("bureau", encode(Envelope(job, 1, opening())))
-    assert refused(channel, encode(Envelope(job, 2, m.FetchPoints(7, 5)))) == "out_of_range"
-    assert refused(channel, encode(Envelope(job, 2, m.FetchPoints(0, 5)))) == "out_of_sequence"
+    channel.exchange("bureau", encode(Envelope(job, 1, opening(), digest)))
+    assert refused(channel, encode(Envelope(job, 2, m.FetchPoints(7, 5), digest))) == "out_of_range"
+    assert refused(channel, encode(Envelope(job, 2, m.FetchPoints(0, 5), digest))) == "out_of_sequence"
     honest_job(channel, "a1")
 
 
@@ -175,14 +190,17 @@ def test_a_job_belongs_to_the_peer_that_opened_it(
     bureau = grant(bureau, other_bank)
     url = serve(bureau)
     mine, theirs = HttpsChannel(join(bank, bureau, url)), HttpsChannel(join(other_bank, bureau, url))
-    job = new_job()
-    mine.exchange("bureau", encode(Envelope(job, 1, opening())))
-    assert refused(theirs, encode(Envelope(job, 2, m.FetchPoints(0, 5)))) == "not_allowed"
-    assert refused(theirs, encode(Envelope(job, 1, opening()))) == "not_allowed"
+    job, digest = new_job(), agreed(mine)
+    mine.exchange("bureau", encode(Envelope(job, 1, opening(), digest)))
+    assert refused(theirs, encode(Envelope(job, 2, m.FetchPoints(0, 5), digest))) == "not_allowed"
+    assert refused(theirs, encode(Envelope(job, 1, opening(), digest))) == "not_allowed"
     honest_job(mine, "a2")
     opened = m.OpenScoring("model", "a2", b"x" * 32)
+    config = theirs._config
+    agreements = Agreements(config, theirs, database.connect(config))
+    digest = agreements.reach("score", ["bureau"], alignment="a2", model="model").digest
     with pytest.raises(PeerRefused, match="has made no alignment a2 with you"):
-        LabelSession(theirs, "bureau").ask(opened, m.ScoringOpened)
+        LabelSession(theirs, "bureau", contract=digest).ask(opened, m.ScoringOpened)
 
 
 def test_what_is_not_allowed_is_refused(
@@ -215,16 +233,17 @@ def test_open_jobs_are_bounded(make_party: Any, bank: Config, grant: Any, serve:
     bureau = grant(make_party("bureau", "feature"), bank, limits={"open_jobs": 2})
     channel = HttpsChannel(join(bank, bureau, serve(bureau)))
     for name in ("a1", "a2"):
-        LabelSession(channel, "bureau").ask(opening(name), m.AlignmentOpened)
+        LabelSession(channel, "bureau", contract=agreed(channel, name)).ask(opening(name), m.AlignmentOpened)
     with pytest.raises(PeerRefused, match="2 jobs open here"):
-        LabelSession(channel, "bureau").ask(opening("a3"), m.AlignmentOpened)
+        LabelSession(channel, "bureau", contract=agreed(channel, "a3")).ask(opening("a3"), m.AlignmentOpened)
 
 
 def test_a_restart_ends_open_jobs_and_says_so(bank: Config, bureau: Config, serving: Any, join: Join) -> None:
     """A job that a restart cut off is refused in plain words, and a new one works."""
     with serving(bureau) as url:
         label = join(bank, bureau, url)
-        session = LabelSession(HttpsChannel(label), "bureau")
+        before = HttpsChannel(label)
+        session = LabelSession(before, "bureau", contract=agreed(before))
         session.ask(opening(), m.AlignmentOpened)
     with serving(bureau) as url:
         text = (label.directory / "party.toml").read_text().replace(label.peers["bureau"].url or "", url)
@@ -238,11 +257,12 @@ def test_a_restart_ends_open_jobs_and_says_so(bank: Config, bureau: Config, serv
 
 def test_our_own_fault_is_told_without_detail_and_work_goes_on(bureau: Config, channel: HttpsChannel) -> None:
     """A feature party whose data is gone says that it cannot, not why; mended, it serves again."""
+    digest = agreed(channel)
     source = bureau.path(bureau.data.source)
     content = source.read_bytes()
     source.unlink()
     with pytest.raises(PeerRefused, match=r"\(data\): this party could not do its part"):
-        LabelSession(channel, "bureau").ask(opening(), m.AlignmentOpened)
+        LabelSession(channel, "bureau", contract=digest).ask(opening(), m.AlignmentOpened)
     source.write_bytes(content)
     honest_job(channel, "a1")
 
@@ -255,9 +275,10 @@ def test_an_unexpected_fault_is_internal_and_stays_out_of_the_log(
     def broken(*_: object) -> None:
         raise KeyError("customer C007")
 
+    digest = agreed(channel)
     with monkeypatch.context() as patch:
         patch.setattr("parties.door.worker_for", broken)
-        assert refused(channel, encode(Envelope(new_job(), 1, opening()))) == "internal"
+        assert refused(channel, encode(Envelope(new_job(), 1, opening(), digest))) == "internal"
     assert "KeyError" in caplog.text
     assert "C007" not in caplog.text
     honest_job(channel, "a1")

@@ -25,17 +25,21 @@ PARAMS = TreeParams(n_estimators=1, max_depth=2, max_bin=8, min_child_weight=0.0
 
 
 @pytest.fixture
-def joined(bank, bureau, serve, join):
+def joined(bank, bureau, serve, join, agree):
     """A bank and a bureau that have aligned over HTTPS: the channel, the bank's table, the alignments."""
     bank = join(bank, bureau, serve(bureau))
     rows = load(bank)
     with HttpsChannel(bank) as channel:
-        alignments = align({"bureau": LabelSession(channel, "bureau")}, rows.identifiers, "a1")
+        digest = agree(channel, "align", alignment="a1", rows=200)
+        session = LabelSession(channel, "bureau", contract=digest)
+        alignments = align({"bureau": session}, rows.identifiers, "a1")
         kept = rows.identifiers.rows
         table = LabelTable(
             rows.identifiers.keys, rows.table.names, rows.table.columns[kept], rows.table.labels[kept]
         )
-        yield channel, table, alignments
+        training = {"alignment": "a1", "rows": 200, "trees": 1, "max_depth": 2, "key_bits": 2048}
+        digests = {name: agree(channel, "train", model=name, **training) for name in ("good", "bad")}
+        yield channel, table, alignments, digests
 
 
 def opening(aligned, private_key, model, **changes):
@@ -50,9 +54,9 @@ def opening(aligned, private_key, model, **changes):
     return msgspec.structs.replace(message, **changes)
 
 
-def assert_next_job_works(channel, table, alignments, private_key):
+def assert_next_job_works(channel, table, alignments, digests, private_key):
     """The honest party is unharmed: a whole training runs on the same server."""
-    session = LabelSession(channel, "bureau")
+    session = LabelSession(channel, "bureau", contract=digests["good"])
     result = train({"bureau": session}, alignments, table, PARAMS, private_key, model_id="good")
     assert len(result.share.trees) == 1
 
@@ -60,13 +64,13 @@ def assert_next_job_works(channel, table, alignments, private_key):
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"public_key": b"\x11" * 128}, "out_of_range"),
-        ({"public_key": b"\x10" * 256}, "out_of_range"),
+        ({"public_key": b"\x11" * 128}, "not_allowed"),
+        ({"public_key": b"\x90" * 256}, "out_of_range"),
         ({"fingerprint": bytes(32)}, "not_aligned"),
-        ({"alignment": "unknown"}, "not_aligned"),
+        ({"alignment": "unknown"}, "not_allowed"),
         ({"fit_rows": b"\xff" * 10}, "malformed"),
         ({"fit_rows": bytes(19)}, "not_allowed"),
-        ({"watch_rows": b"\xff" * 18 + b"\x3f"}, "malformed"),
+        ({"watch_rows": b"\xff" * 18 + b"\x3f"}, "not_allowed"),
         ({"fraction_bits": 52}, "out_of_range"),
         ({"packed_rows": 10}, "out_of_range"),
         ({"max_h": 0.0}, "out_of_range"),
@@ -77,13 +81,13 @@ def assert_next_job_works(channel, table, alignments, private_key):
 )
 def test_a_job_that_cannot_be_is_refused_when_it_opens(joined, private_key, changes, code):
     """Short or even keys, foreign rows, impossible bounds and limits exceeded are refused at once."""
-    channel, table, alignments = joined
+    channel, table, alignments, digests = joined
     with pytest.raises(PeerRefused) as caught:
-        LabelSession(channel, "bureau").ask(
+        LabelSession(channel, "bureau", contract=digests["bad"]).ask(
             opening(alignments["bureau"], private_key, "bad", **changes), m.TrainingOpened
         )
     assert caught.value.peer_code == code
-    assert_next_job_works(channel, table, alignments, private_key)
+    assert_next_job_works(channel, table, alignments, digests, private_key)
 
 
 def bad_ciphertexts(private_key):
@@ -100,9 +104,9 @@ def bad_ciphertexts(private_key):
 @pytest.mark.parametrize("kind", ["zero", "n squared", "above n squared", "not coprime"])
 def test_a_bad_ciphertext_is_refused_by_the_feature_party(joined, private_key, kind):
     """One bad ciphertext among good ones is found; the error says why and shows nothing of it."""
-    channel, table, alignments = joined
+    channel, table, alignments, digests = joined
     value, reason = bad_ciphertexts(private_key)[kind]
-    session = LabelSession(channel, "bureau")
+    session = LabelSession(channel, "bureau", contract=digests["bad"])
     session.ask(opening(alignments["bureau"], private_key, "bad"), m.TrainingOpened)
     session.ask(m.OpenTree(0, b"", []), m.TreeOpened)
     good = Encryptor(private_key).encrypt(np.zeros((3, 2), np.uint64))
@@ -111,7 +115,7 @@ def test_a_bad_ciphertext_is_refused_by_the_feature_party(joined, private_key, k
         session.ask(m.Gradients(0, frame.tobytes()), m.GradientsTaken)
     assert caught.value.peer_code == "bad_ciphertext"
     assert str(value) not in str(caught.value)
-    assert_next_job_works(channel, table, alignments, private_key)
+    assert_next_job_works(channel, table, alignments, digests, private_key)
 
 
 def after_gradients(session, private_key, rows):
@@ -138,15 +142,15 @@ def split(**changes):
         (split(split=4), m.LevelGrown, "out_of_sequence"),
         (m.GrowLevel([], [m.Directions(0, 1, b"\xff")], [1]), m.LevelGrown, "malformed"),
         (m.GrowLevel([], [], [1]), m.LevelGrown, "out_of_range"),
-        (m.OpenTree(5, b"", []), m.TreeOpened, "out_of_sequence"),
+        (m.OpenTree(5, b"", []), m.TreeOpened, "not_allowed"),
         (m.CloseTraining(9), m.TrainingClosed, "out_of_range"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, m.Message) else None,
 )
 def test_a_step_that_cannot_be_is_refused(joined, private_key, request_, reply, code):
     """Wrong lengths, offsets, nodes, columns, bins and orders are refused; the server lives on."""
-    channel, table, alignments = joined
-    session = LabelSession(channel, "bureau")
+    channel, table, alignments, digests = joined
+    session = LabelSession(channel, "bureau", contract=digests["bad"])
     rows = len(alignments["bureau"].identifiers)
     session.ask(opening(alignments["bureau"], private_key, "bad"), m.TrainingOpened)
     session.ask(m.OpenTree(0, b"", []), m.TreeOpened)
@@ -158,7 +162,7 @@ def test_a_step_that_cannot_be_is_refused(joined, private_key, request_, reply, 
     with pytest.raises(PeerRefused) as caught:
         session.ask(request_, reply)
     assert caught.value.peer_code == code
-    assert_next_job_works(channel, table, alignments, private_key)
+    assert_next_job_works(channel, table, alignments, digests, private_key)
 
 
 def _before(request_):
@@ -217,7 +221,7 @@ def other_node(request, reply):
 )
 def test_a_lying_feature_party_is_caught_by_the_label_party(joined, private_key, name, error, reason):
     """What a feature party cannot have computed honestly is refused by the label party, which goes on."""
-    channel, table, alignments = joined
+    channel, table, alignments, digests = joined
     key = private_key.public_key
     huge = np.zeros((1, key.plain_limbs - 1), np.uint64)
     huge[:, 0] = 2**64 - 1  # a sum of hessians beyond what the rows of a node can have
@@ -230,8 +234,8 @@ def test_a_lying_feature_party_is_caught_by_the_label_party(joined, private_key,
         "directions cut": with_directions,
         "other node": other_node,
     }
-    session = LabelSession(Tampering(channel, changes[name]), "bureau")
+    session = LabelSession(Tampering(channel, changes[name]), "bureau", contract=digests["bad"])
     with pytest.raises(error, match=reason) as caught:
         train({"bureau": session}, alignments, table, PARAMS, private_key, model_id="bad")
     assert isinstance(caught.value, PeerError)
-    assert_next_job_works(channel, table, alignments, private_key)
+    assert_next_job_works(channel, table, alignments, digests, private_key)

@@ -32,16 +32,19 @@ def context_of(client: Config, server: Config) -> ssl.SSLContext:
     return tls.client_context(tls.files_of(client), pin)
 
 
-def test_silent_connections_keep_nobody_waiting(bank: Config, bureau: Config, serve: Any, join: Any) -> None:
+def test_silent_connections_keep_nobody_waiting(
+    bank: Config, bureau: Config, serve: Any, join: Any, agree: Any
+) -> None:
     """More silent clients than there are threads do not stop an honest one from being served."""
     url = serve(bureau)
     channel = HttpsChannel(join(bank, bureau, url))
+    digest = agree(channel, "align", alignment="a1", rows=200)
     with ExitStack() as stack:
         for number in range(2 * bureau.server.threads):
             client = stack.enter_context(socket.create_connection(address(url)))
             if number % 2:
                 client.sendall(b"\x16")
-        LabelSession(channel, "bureau").ask(OPENING, m.AlignmentOpened)
+        LabelSession(channel, "bureau", contract=digest).ask(OPENING, m.AlignmentOpened)
 
 
 def test_an_unread_body_is_never_taken_in(make_party: Any, bureau: Config, serve: Any, join: Any) -> None:
@@ -72,7 +75,12 @@ def test_endless_headers_are_refused(bank: Config, bureau: Config, serve: Any) -
 
 
 def test_a_stop_lets_the_message_at_work_finish(
-    bank: Config, bureau: Config, serving: Callable[[Config], Any], join: Any, monkeypatch: pytest.MonkeyPatch
+    bank: Config,
+    bureau: Config,
+    serving: Callable[[Config], Any],
+    join: Any,
+    agree: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request that is being worked on when the server is stopped still gets its answer."""
     started = threading.Event()
@@ -89,8 +97,11 @@ def test_a_stop_lets_the_message_at_work_finish(
     answers: list[m.AlignmentOpened] = []
     with serving(bureau) as url:
         channel = HttpsChannel(join(bank, bureau, url))
+        digest = agree(channel, "align", alignment="a1", rows=200)
         asking = threading.Thread(
-            target=lambda: answers.append(LabelSession(channel, "bureau").ask(OPENING, m.AlignmentOpened))
+            target=lambda: answers.append(
+                LabelSession(channel, "bureau", contract=digest).ask(OPENING, m.AlignmentOpened)
+            )
         )
         asking.start()
         started.wait()

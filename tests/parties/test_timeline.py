@@ -50,13 +50,14 @@ def test_the_trace_has_a_process_for_each_party():
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_a_peer_tells_its_timing_only_where_allowed(make_party, bank, grant, serve, join, shown):
+def test_a_peer_tells_its_timing_only_where_allowed(make_party, bank, grant, serve, join, agree, shown):
     """Without show_timing no step of an answer is told; with it the steps of this job are."""
     bureau = grant(make_party("bureau", "feature"), bank, show_timing=shown)
     recipe = Recipe.parse(["customer_id: strip upper"])
     keys = prepare({"customer_id": [f"C{n:03d}" for n in range(200)]}, recipe)
     with HttpsChannel(join(bank, bureau, serve(bureau))) as channel, record_process() as recording:
-        align({"bureau": LabelSession(channel, "bureau")}, keys, "a1")
+        digest = agree(channel, "align", alignment="a1", rows=200)
+        align({"bureau": LabelSession(channel, "bureau", contract=digest)}, keys, "a1")
         told = channel.spans()
     assert "ask bureau" in {span.name for span in recording.spans}
     assert {span.name for span in told["bureau"]} == ({"mask points"} if shown else set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,8 +11,8 @@ import pytest
 
 from parties import database
 from parties.config import Config
+from parties.contracts import Contracts
 from parties.door import Door
-from parties.jobs import Jobs
 from parties.ledger import Ledger
 from parties.local import PeerStore
 from parties.rows import Source
@@ -38,6 +39,12 @@ def bureau(bureau: Config) -> Config:
     return bureau
 
 
+@pytest.fixture
+def contract(bank: Config, bureau: Config, signed: Callable[..., bytes]) -> bytes:
+    """The digest of a contract to score with the model."""
+    return signed(bank, bureau, "score", SHARE.columns, model="m1", alignment="a1")
+
+
 def directions(*rows: int) -> m.AskDirections:
     return m.AskDirections(np.array(rows, dtype="<u4").tobytes())
 
@@ -53,25 +60,29 @@ def directions(*rows: int) -> m.AskDirections:
     ids=["default", "none", "groups", "columns"],
 )
 def test_a_scoring_job_opens_with_the_names_granted(
-    bureau: Config, granted: dict[str, Any], told: list[str]
+    bureau: Config, contract: bytes, granted: dict[str, Any], told: list[str]
 ) -> None:
     """What a peer may tell comes from its grant and this party's groups, when the job opens."""
     peer = msgspec.structs.replace(bureau.peers["bank"], **granted)
     data = msgspec.structs.replace(bureau.data, groups={"payments": ["delays"]})
     config = msgspec.structs.replace(bureau, data=data, peers={"bank": peer})
-    assert worker_for(config, Source(config), "bank", OPEN)(OPEN) == m.ScoringOpened(3, 3, told)
+    kept = Contracts(database.connect(bureau)).get(contract)
+    assert kept
+    assert worker_for(config, Source(config), "bank", OPEN, kept)(OPEN) == m.ScoringOpened(3, 3, told)
 
 
-def test_a_job_answers_any_number_of_requests_and_each_is_in_the_ledger(bureau: Config) -> None:
+def test_a_job_answers_any_number_of_requests_and_each_is_in_the_ledger(
+    bureau: Config, contract: bytes
+) -> None:
     """Requests after each other in one job get their rows; every one has an entry, the empty one too."""
     engine = database.connect(bureau)
     ledger = Ledger(engine)
-    door = Door(bureau, Jobs(engine), ledger)
+    door = Door(bureau, engine, ledger)
     customers = [249, 50, 100]
     values = [(customer % 7, customer % 3 == 0) for customer in customers]
     bits = [[balance < 3.5, delays < 0.5, balance < 1.5] for balance, delays in values]
     for sequence, body in enumerate([OPEN, directions(), directions(2), directions(1, 0, 1)], start=1):
-        frame = encode(Envelope("job", sequence, body))
+        frame = encode(Envelope("job", sequence, body, contract))
         status, answer = door.receive(bureau.peers["bank"].fingerprint, lambda frame=frame: frame)
         assert status == 200
         if isinstance(body, m.AskDirections):
@@ -93,13 +104,15 @@ def test_a_job_answers_any_number_of_requests_and_each_is_in_the_ledger(bureau: 
     ],
     ids=["odd bytes", "past the end", "too many"],
 )
-def test_a_request_that_cannot_be_is_refused_and_recorded(bureau: Config, rows: bytes, code: str) -> None:
+def test_a_request_that_cannot_be_is_refused_and_recorded(
+    bureau: Config, contract: bytes, rows: bytes, code: str
+) -> None:
     """Whatever is wrong with the positions, the refusal says so and the ledger has it."""
     engine = database.connect(bureau)
     ledger = Ledger(engine)
-    door = Door(bureau, Jobs(engine), ledger)
+    door = Door(bureau, engine, ledger)
     for sequence, body in enumerate([OPEN, m.AskDirections(rows)], start=1):
-        frame = encode(Envelope("job", sequence, body))
+        frame = encode(Envelope("job", sequence, body, contract))
         _, answer = door.receive(bureau.peers["bank"].fingerprint, lambda frame=frame: frame)
     reply = decode_reply(answer).body
     assert isinstance(reply, m.Refusal)

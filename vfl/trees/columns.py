@@ -93,10 +93,12 @@ class LevelReply:
         directions: by node of ``splits``, bool with an entry for each of the owner's rows in the node, by
             ascending own row.
         sums: by child, float64 [sum of n_bins over the tree's features of this owner, 2].
+        withheld: children whose sums the owner does not tell, nor those of their siblings; 0 in ``sums``.
     """
 
     directions: dict[int, Bool] = field(default_factory=dict)
     sums: dict[int, Float64] = field(default_factory=dict)
+    withheld: frozenset[int] = frozenset()
 
 
 class ColumnOwner(Protocol):

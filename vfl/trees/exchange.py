@@ -167,6 +167,9 @@ class Exchange:
                 sums = replies[owner].sums.get(child) if owner in self._summing else parent
                 if sums is None or sums.shape != parent.shape:
                     raise MalformedMessage("Sums are not those of the child with fewer rows")
-                left.append(sums if child == at.left else parent - sums)
-                right.append(parent - sums if child == at.left else sums)
+                # Columns whose sums are withheld are as if the owner knew no row of either child.
+                hidden = owner in self._summing and child in replies[owner].withheld
+                other = sums if hidden else parent - sums
+                left.append(sums if child == at.left else other)
+                right.append(other if child == at.left else sums)
         return children

@@ -22,12 +22,15 @@ from vfl.trace import span
 from vfl.trees import draft
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import NodeRows, OwnSplit, goes_left
+from vfl.trees.guard import Disclosure, Guard, few_missing, merge_bins
 from vfl.trees.sums import BinSums, plan
 from vfl.wire import messages as m
 
 Integers = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Limbs = npt.NDArray[np.uint64]
+
+NO_GUARD = Guard()
 
 
 class TrainingWorker:
@@ -36,10 +39,12 @@ class TrainingWorker:
     Args:
         store: this party's alignments, columns and shares.
         show_columns: whether the label party learns the names of this party's columns.
+        guard: what is withheld.
     """
 
-    def __init__(self, store: FeatureStore, *, show_columns: bool = False) -> None:
+    def __init__(self, store: FeatureStore, *, show_columns: bool = False, guard: Guard = NO_GUARD) -> None:
         self._store = store
+        self._guard = guard
         self._show_columns = show_columns
         self._handlers: dict[type[m.Message], Callable[[Any], m.Message]] = {
             m.OpenTraining: self._open,
@@ -77,26 +82,45 @@ class TrainingWorker:
         self._fit = fit[job_rows]
         self._cuts = cut_points(columns[fit], request.max_bin)
         self._bins = bin_columns(columns[job_rows], self._cuts)
+        self._joined: dict[int, int] = {}
+        if self._guard.histogram_rows > 1:
+            self._merge(columns[job_rows])
         self._n_bins = self._cuts.n_bins
         self._reserve(int(np.count_nonzero(fit)))
         self._columns: Integers = np.zeros(0, dtype=np.int64)
-        self._splits: list[OwnSplit] = []
-        self._splits_before_tree: list[int] = []
-        self._begin(request)
+        kept = self._begin(request)
+        self._splits, self._splits_before_tree = kept.splits, kept.before
+        self._disclosure = Disclosure(self._guard, len(self._fit), kept.told, kept.times)
         shown = names if self._show_columns else [""] * len(names)
         return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
 
-    def _begin(self, request: m.OpenTraining) -> None:
+    def _begin(self, request: m.OpenTraining) -> draft.Kept:
         """Begin the draft of a new model, or take up that of a model that was broken off."""
-        head = draft.head(request, self._cuts, self._bins)
-        if not request.grown:
-            self._store.start_draft(self._model, head)
-            return
         if request.grown > request.trees:
             raise OutOfRange(f"{request.grown} trees grown of {request.trees}")
-        kept = draft.resumed(self._store.load_draft(self._model), head, request.grown, request.splits)
-        self._splits, self._splits_before_tree = kept
+        head, lines = draft.head(request, self._cuts, self._bins), self._store.load_draft(self._model)
+        if not request.grown and not draft.is_begun(lines):
+            self._store.start_draft(self._model, head)
+            return draft.Kept([], [], {}, 0)
+        kept = draft.resumed(lines, head, request.grown, request.splits)
         self._store.append_draft(self._model, draft.entry(draft.Grown(request.grown)))
+        return kept
+
+    def _keep(self, splits: list[OwnSplit]) -> None:
+        """Write down a level before its sums leave."""
+        level = draft.Level(len(self._splits_before_tree) - 1, splits, self._disclosure.take())
+        if level.splits or level.told:
+            self._store.append_draft(self._model, draft.entry(level))
+
+    def _merge(self, columns: npt.NDArray[np.float32]) -> None:
+        """Make bins coarser until each has enough rows, missing values included."""
+        least = self._guard.histogram_rows
+        self._cuts = merge_bins(self._cuts, self._bins[self._fit], least)
+        self._bins = bin_columns(columns, self._cuts)
+        self._joined = few_missing(self._bins, self._cuts.n_bins, self._fit, least)
+        for column, fullest in self._joined.items():
+            codes = self._bins[:, column]
+            codes[codes == self._cuts.n_bins[column]] = fullest
 
     def _reserve(self, rows: int) -> None:
         """Find room for a tree's ciphertexts: memory, or beyond the limit a file read block by block."""
@@ -115,6 +139,7 @@ class TrainingWorker:
         sampled = from_bitmap(request.rows, len(self._fit)) if request.rows else self._fit
         if (sampled & ~self._fit).any():
             raise OutOfRange("a tree samples rows that the job does not fit")
+        self._disclosure.open_tree(request.tree, sampled)
         # A tree in which this party has no sampled column is never opened here.
         skipped = request.tree + 1 - len(self._splits_before_tree)
         self._splits_before_tree += [len(self._splits)] * skipped
@@ -143,6 +168,7 @@ class TrainingWorker:
     def _sum_root(self, request: m.SumRoot) -> m.LevelGrown:
         if self._received != len(self._residues):
             raise OutOfSequence(f"{self._received} of {len(self._residues)} ciphertexts have come")
+        self._keep([])
         return m.LevelGrown([], [self._node_sums(0)])
 
     def _grow_level(self, request: m.GrowLevel) -> m.LevelGrown:
@@ -150,17 +176,16 @@ class TrainingWorker:
         for split in request.splits:
             go_left = self._apply(split)
             directions.append(m.Directions(split.node, split.left, to_bitmap(go_left)))
-        if request.splits:
-            won = draft.Won(len(self._splits_before_tree) - 1, self._splits[-len(request.splits) :])
-            self._store.append_draft(self._model, draft.entry(won))
         for direction in request.directions:
             self._check_node(direction.node, direction.left)
             go_left = from_bitmap(direction.go_left, len(self._nodes[direction.node]))
             self._nodes.split(direction.node, direction.left, go_left)
+            self._disclosure.split(direction.node, direction.left)
         if not all(left in self._nodes and left + 1 in self._nodes for left in request.siblings):
             raise OutOfRange("sums were asked of nodes that are not there")
-        smaller = [self._nodes.smaller_child(left) for left in request.siblings]
-        return m.LevelGrown(directions, [self._node_sums(child) for child in smaller])
+        told = [left for left in request.siblings if self._disclosure.tells(left, self._nodes)]
+        self._keep(self._splits[len(self._splits) - len(request.splits) :])
+        return m.LevelGrown(directions, [self._child_sums(left, left in told) for left in request.siblings])
 
     def _close(self, request: m.CloseTraining) -> m.TrainingClosed:
         if request.trees > self._trees_allowed:
@@ -193,10 +218,19 @@ class TrainingWorker:
         codes = self._bins[self._nodes[split.node], split.column]
         go_left = goes_left(codes, int(self._n_bins[split.column]), split.bin, split.default_left)
         self._nodes.split(split.node, split.left, go_left)
+        self._disclosure.split(split.node, split.left)
+        # Missing values that were counted in a bin go where the bin goes.
+        joined = self._joined.get(split.column)
+        missing_left = split.default_left if joined is None else joined <= split.bin
         self._splits.append(
-            OwnSplit(split.split, split.node, split.left, split.column, split.bin, split.default_left)
+            OwnSplit(split.split, split.node, split.left, split.column, split.bin, missing_left)
         )
         return go_left
+
+    def _child_sums(self, left: int, told: bool) -> m.NodeSums:
+        """The sums of the child with fewer rows, or nothing where the guard withholds them."""
+        child = self._nodes.smaller_child(left)
+        return self._node_sums(child) if told else m.NodeSums(child, b"")
 
     def _node_sums(self, node: int) -> m.NodeSums:
         rows = self._nodes.sampled(node)

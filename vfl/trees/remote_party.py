@@ -95,25 +95,29 @@ class RemoteColumns:
         grown = self._session.ask(message, m.LevelGrown)
         if [d.node for d in grown.directions] != [s.node for s in request.splits]:
             raise MalformedMessage(f"{self._session.peer} gave directions for other nodes than it was asked")
-        directions = {
-            d.node: from_bitmap(d.go_left, len(self._nodes[d.node])) for d in grown.directions
-        }
+        directions = {d.node: from_bitmap(d.go_left, len(self._nodes[d.node])) for d in grown.directions}
         for split in request.splits:
             self._nodes.split(split.node, split.left, directions[split.node])
             self.splits.append(split)
         for direction in request.directions:
             self._nodes.split(direction.node, direction.left, direction.go_left)
         children = [self._nodes.smaller_child(left) for left in request.siblings]
-        return LevelReply(directions, self._decrypted(grown, children))
+        withheld = frozenset(
+            sums.node for sums in grown.sums if not sums.ciphertexts and self._counts(sums.node)
+        )
+        return LevelReply(directions, self._decrypted(grown, children), withheld)
 
     def _decrypted(self, grown: m.LevelGrown, nodes: list[int]) -> dict[int, Float64]:
         if [sums.node for sums in grown.sums] != nodes:
             raise MalformedMessage(f"{self._session.peer} summed other nodes than it was asked")
         return {sums.node: self._node_sums(sums) for sums in grown.sums}
 
+    def _counts(self, node: int) -> int:
+        return len(self._nodes.sampled(node))
+
     def _node_sums(self, sums: m.NodeSums) -> Float64:
-        count = len(self._nodes.sampled(sums.node))
-        if not count and not sums.ciphertexts:
+        count = self._counts(sums.node)
+        if not sums.ciphertexts and (sums.node or not count):  # no row is there, or the owner withholds them
             return np.zeros((self._n_sums, 2))
         slots = self._packing.slots_per_ciphertext(count, self._public_key.bits)
         limbs = self._public_key.limbs

@@ -16,7 +16,7 @@ from msgspec import Meta
 from vfl.errors import MalformedMessage, TooLarge, VersionMismatch
 from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Refusal, Reply, Request
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 HANDSHAKE_VERSION = 0
 """Version byte of the frames that every version reads, now and later: those of `vfl.wire.handshake`."""
@@ -25,11 +25,16 @@ _Body = TypeVar("_Body")
 
 
 class Envelope(msgspec.Struct, Generic[_Body], frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One message of one job. ``sequence`` counts the requests of a job from 1; a reply repeats it."""
+    """One message of one job. ``sequence`` counts the requests of a job from 1; a reply repeats it.
+
+    ``contract`` is the digest of the contract that the job is under; a reply repeats it. It is empty only
+    where all parties are in one process, which sign nothing.
+    """
 
     job: Identifier
     sequence: Annotated[int, Meta(ge=1, lt=2**53)]
     body: _Body
+    contract: Annotated[bytes, Meta(max_length=32)] = b""
 
 
 _encoder = msgspec.msgpack.Encoder()

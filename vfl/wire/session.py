@@ -85,7 +85,7 @@ class FeatureSession:
                 self._last = _Answered(envelope.sequence, digest, refused)
                 raise
             self.state, self.sequence = after, envelope.sequence
-            answer = Envelope(self.job, envelope.sequence, cast(m.Reply, reply))
+            answer = Envelope(self.job, envelope.sequence, cast(m.Reply, reply), envelope.contract)
             self._last = _Answered(envelope.sequence, digest, answer)
             return answer
 
@@ -110,10 +110,12 @@ class LabelSession:
         channel: carries the frames.
         peer: name of the feature party.
         job: name of the job; a fresh one by default.
+        contract: digest of the contract that the job is under.
     """
 
-    def __init__(self, channel: Channel, peer: str, job: str | None = None) -> None:
+    def __init__(self, channel: Channel, peer: str, job: str | None = None, *, contract: bytes = b"") -> None:
         self.peer = peer
+        self.contract = contract
         self.job = job or new_job()
         self._channel = channel
         self._state = State.NEW
@@ -133,7 +135,7 @@ class LabelSession:
         with self._lock:
             after = next_state(self._state, type(request))
             self._sequence += 1
-            envelope = Envelope(self.job, self._sequence, cast(m.Request, request))
+            envelope = Envelope(self.job, self._sequence, cast(m.Request, request), self.contract)
             answer = decode_reply(self._channel.exchange(self.peer, encode(envelope)))
             if isinstance(answer.body, m.Refusal):
                 self._state = State.FAILED
@@ -155,8 +157,10 @@ def refusal(error: VflError, envelope: Envelope[m.Request] | None) -> Envelope[m
     """
     ours = "this party could not do its part; see its log"
     text = str(error)[:2_000] if isinstance(error, PeerError) else ours
-    job, sequence = (envelope.job, envelope.sequence) if envelope else ("unknown", 1)
-    return Envelope(job, sequence, m.Refusal(error.code, text))
+    job, sequence, contract = (
+        (envelope.job, envelope.sequence, envelope.contract) if envelope else ("unknown", 1, b"")
+    )
+    return Envelope(job, sequence, m.Refusal(error.code, text), contract)
 
 
 def loopback_receiver(session: FeatureSession, handler: Handler) -> Callable[[bytes], bytes]:

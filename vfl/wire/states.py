@@ -37,6 +37,7 @@ class State(enum.Enum):
 
 
 TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
+    (State.NEW, m.ProposeContract): State.CLOSED,
     (State.NEW, m.OpenAlignment): State.MASKING,
     (State.MASKING, m.MaskPoints): State.MASKING,
     (State.MASKING, m.FetchPoints): State.MASKING,
@@ -79,6 +80,7 @@ TRANSITIONS: dict[tuple[State, type[m.Message]], State] = {
 }
 
 REPLIES: dict[type[m.Message], type[m.Message]] = {
+    m.ProposeContract: m.ContractAnswered,
     m.OpenAlignment: m.AlignmentOpened,
     m.MaskPoints: m.PointsMasked,
     m.FetchPoints: m.PointsFetched,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties import directory, tls
+from parties import directory, identity, tls
 from parties.app import create_app
 from parties.config import Config
 from parties.label import LabelParty
@@ -126,7 +126,8 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         servers = {}
         for party in (bureau, telco):
             grant = {
-                "fingerprint": fingerprint_of(bank), "allow": list(PERMISSIONS), "reasons": "columns",
+                "fingerprint": fingerprint_of(bank), "identity": identity.load(bank).public,
+                "allow": list(PERMISSIONS), "reasons": "columns",
                 "limits": {"max_directions": 2, "min_bin_rows": 20},
             }  # fmt: skip
             party = directory.add_peer(party.directory, "bank", grant)
@@ -134,7 +135,11 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             servers[name] = FeatureServer(party)
             servers[name].start()
             stack.callback(servers[name].stop)
-            peer = {"url": f"https://127.0.0.1:{servers[name].port}", "fingerprint": fingerprint_of(party)}
+            peer = {
+                "url": f"https://127.0.0.1:{servers[name].port}",
+                "fingerprint": fingerprint_of(party),
+                "identity": identity.load(party).public,
+            }
             bank = directory.add_peer(bank.directory, name, peer)
         bank = msgspec.structs.replace(bank, serving=QUICK)
         with LabelParty(bank) as label:

@@ -12,6 +12,7 @@ from vfl.wire import messages as m
 from vfl.wire.codec import PROTOCOL_VERSION, Envelope, decode_reply, decode_request, encode
 
 REQUESTS = [
+    m.ProposeContract(b"\x01" * 300, [m.Signature(bytes(32), bytes(64))]),
     m.OpenAlignment("a1", "left", ["customer: strip upper"], 10),
     m.MaskPoints(b"\x01" * 64),
     m.FetchPoints(0, 5),

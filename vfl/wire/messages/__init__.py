@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from vfl.wire.messages.alignment import *
 from vfl.wire.messages.binning import *
+from vfl.wire.messages.contract import *
 from vfl.wire.messages.fields import *
 from vfl.wire.messages.ledger import *
 from vfl.wire.messages.linear import *
@@ -19,7 +20,8 @@ from vfl.wire.messages.shared import *
 from vfl.wire.messages.training import *
 
 Request = (
-    AlignmentRequest
+    ContractRequest
+    | AlignmentRequest
     | TrainingRequest
     | BinningRequest
     | LinearRequest
@@ -29,7 +31,8 @@ Request = (
 )
 
 Reply = (
-    AlignmentReply
+    ContractReply
+    | AlignmentReply
     | TrainingReply
     | BinningReply
     | LinearReply

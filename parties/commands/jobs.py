@@ -1,0 +1,188 @@
+"""``vfl jobs``: the contracts of a party, and what its people decide about them."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parties import config as configuration
+from parties import database, identity
+from parties.commands.lazy import LazyGroup
+from parties.commands.output import example, json_option, party_directory, show
+from parties.config import Config
+from parties.contracts import APPROVED, PROPOSED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
+from vfl.errors import NotAllowed, StateError
+
+PLACES = {
+    "approve": "parties.commands.jobs:approve",
+    "key": "parties.commands.jobs:key",
+    "list": "parties.commands.jobs:list_contracts",
+    "reject": "parties.commands.jobs:reject",
+    "show": "parties.commands.jobs:show_contract",
+}
+
+key_option = click.option(
+    "--key", "file", type=click.Path(path_type=Path), help="Your key, where [approvers] names who may decide."
+)
+
+
+LIMITS = (
+    "rows",
+    "trees",
+    "max_depth",
+    "rounds",
+    "key_bits",
+    "node_rows",
+    "histogram_rows",
+    "rows_per_hour",
+)
+
+
+@click.group(cls=LazyGroup, places=PLACES)
+def jobs() -> None:
+    """List, show, approve and reject the contracts that jobs run under."""
+
+
+@click.command(epilog=example("vfl jobs list bureau"))
+@party_directory
+@json_option
+def list_contracts(directory: Path, as_json: bool) -> None:
+    """List the contracts of DIR, the newest first."""
+    config = configuration.load(directory)
+    found = [_facts(kept, config) for kept in _contracts(config).all()]
+    lines = [
+        f"{fact['contract'][:12]}  {fact['state']:9} {fact['action']:7} {fact['subject']:32} "
+        f"{fact['peer']:16} approved {len(fact['approved_by'])} of {fact['approvals_needed']}, "
+        f"until {fact['expires']}"
+        for fact in found
+    ]
+    show(found, as_json, "\n".join(lines) or "no contract yet")
+
+
+@click.command(epilog=example("vfl jobs show bureau 3f9c2a"))
+@party_directory
+@click.argument("contract")
+@json_option
+def show_contract(directory: Path, contract: str, as_json: bool) -> None:
+    """Print a CONTRACT of DIR, named by the first digits of its digest: terms, signatures, approvals."""
+    config = configuration.load(directory)
+    show(_facts(_contracts(config).named(contract), config), as_json)
+
+
+@click.command(epilog=example("vfl jobs approve bureau 3f9c2a --key alice.pem"))
+@party_directory
+@click.argument("contract")
+@key_option
+@json_option
+def approve(directory: Path, contract: str, file: Path | None, as_json: bool) -> None:
+    """Approve a CONTRACT that waits in DIR; the party signs it once enough people have."""
+    config = configuration.load(directory)
+    contracts = _contracts(config)
+    kept = contracts.named(contract)
+    if kept.state != WAITING:
+        raise StateError(f"this contract is {kept.state}; only one that waits can be approved")
+    if seconds_now() >= kept.contract.expires:
+        raise StateError("this contract has expired; the label party proposes another one")
+    name, signature = _approver(config, file, kept, APPROVED)
+    contracts.decide(kept.digest, name, APPROVED, signature)
+    after = contracts.named(kept.digest.hex())
+    missing = max(0, kept.needed - len(after.approved_by(config.approvers)))
+    show(_facts(after, config), as_json, f"approved by {name}; " + _still(missing))
+
+
+@click.command(epilog=example("vfl jobs reject bureau 3f9c2a"))
+@party_directory
+@click.argument("contract")
+@key_option
+@json_option
+def reject(directory: Path, contract: str, file: Path | None, as_json: bool) -> None:
+    """Reject a CONTRACT of DIR, or end one that was signed: from now on nothing runs under it."""
+    config = configuration.load(directory)
+    contracts = _contracts(config)
+    kept = contracts.named(contract)
+    if kept.state == REJECTED:
+        raise StateError("this contract is rejected already")
+    name, signature = _approver(config, file, kept, REJECTED)
+    contracts.decide(kept.digest, f"{name} (rejecting)"[:64], REJECTED, signature)
+    contracts.set_state(kept.digest, REJECTED)
+    show(_facts(contracts.named(kept.digest.hex()), config), as_json, f"rejected by {name}")
+
+
+@click.command(epilog=example("vfl jobs key alice.pem"))
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def key(file: Path, as_json: bool) -> None:
+    """Make a person's key in FILE and print the public half, for [approvers] of party.toml."""
+    try:
+        public = identity.create(file.resolve()).public
+    except FileExistsError:
+        raise StateError(f"{file} exists already; choose another name") from None
+    show({"file": str(file), "public": public}, as_json)
+
+
+def _contracts(config: Config) -> Contracts:
+    return Contracts(database.connect(config))
+
+
+def _approver(config: Config, file: Path | None, kept: Kept, decision: str) -> tuple[str, bytes]:
+    """Return the name of who decides, and their signature where they have a key.
+
+    Raises:
+        NotAllowed: the key is nobody's in ``[approvers]``, or one is needed.
+    """
+    if config.party.role == "label":
+        raise NotAllowed("a label party proposes contracts; those of feature parties decide on them")
+    if not config.approvers:
+        return pwd.getpwuid(os.getuid()).pw_name, b""
+    if file is None:
+        raise NotAllowed("[approvers] names who may decide; give your key with --key")
+    own = identity.open_file(file.resolve())
+    for name, public in config.approvers.items():
+        if public == own.public:
+            return name, own.sign("approval", approval(kept.digest, decision))
+    raise NotAllowed("this key is nobody's in [approvers]")
+
+
+def _still(missing: int) -> str:
+    if missing:
+        return f"{missing} more approval(s) needed"
+    return "it is signed when the label party asks again"
+
+
+def _facts(kept: Kept, config: Config) -> dict[str, Any]:
+    contract = kept.contract
+    state = kept.state
+    if state in (WAITING, PROPOSED) and seconds_now() >= contract.expires:
+        state = "expired"
+    members = {member.identity.hex(): member.name for member in contract.feature_parties}
+    members[contract.label_party.identity.hex()] = contract.label_party.name
+    return {
+        "contract": kept.digest.hex(),
+        "state": state,
+        "peer": kept.peer,
+        "action": contract.action,
+        "subject": contract.subject,
+        "purpose": contract.purpose,
+        "alignment": contract.alignment or "-",
+        "binning": contract.binning or "-",
+        "model": contract.model or "-",
+        "algorithm": contract.algorithm or "-",
+        "parties": ", ".join(members.values()),
+        "columns": ", ".join(kept.columns) or "-",
+        **{name: getattr(contract, name) for name in LIMITS},
+        "created": _time(contract.created),
+        "expires": _time(contract.expires),
+        "approvals_needed": kept.needed,
+        "approved_by": kept.approved_by(config.approvers),
+        "rejected_by": [one.approver for one in kept.decisions if one.decision == REJECTED],
+        "signed_by": [members[public] for public in kept.signatures],
+    }
+
+
+def _time(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="minutes")

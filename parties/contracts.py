@@ -1,0 +1,226 @@
+"""Contracts as a party keeps them: their bytes, who signed them, who approved them.
+
+The table serves both sides. At a feature party a contract is ``waiting``, ``signed`` or ``rejected``; at a
+label party it is ``proposed`` until all have signed. A contract is in force while it is signed, by all its
+parties, and not expired.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from parties import database, identity
+from parties.identity import Identity
+from vfl.errors import BadSignature, NotAllowed, StateError
+from vfl.wire.contract import Contract, decode_contract
+from vfl.wire.messages import Signature
+
+PROPOSED, WAITING, SIGNED, REJECTED = "proposed", "waiting", "signed", "rejected"
+APPROVED = "approved"
+
+
+class Decision(NamedTuple):
+    """What a person decided. ``approver`` is a name of ``[approvers]``, or else an operating-system user."""
+
+    approver: str
+    decision: str
+    time: str
+    signature: bytes
+
+
+class Kept(NamedTuple):
+    """A contract and where it stands.
+
+    columns: of this party, those that it covers.
+    needed: how many people have to approve it.
+    signatures: by identity, 64 hex digits.
+    """
+
+    digest: bytes
+    peer: str
+    contract: Contract
+    columns: list[str]
+    state: str
+    needed: int
+    created: str
+    signatures: dict[str, bytes]
+    decisions: list[Decision]
+
+    def approved_by(self, approvers: Mapping[str, str]) -> list[str]:
+        """Return who approved it.
+
+        Args:
+            approvers: public keys by name; where there are any, only what was signed with them counts.
+        """
+        return [
+            one.approver
+            for one in self.decisions
+            if one.decision == APPROVED and (not approvers or _is_signed(self.digest, one, approvers))
+        ]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all parties have signed."""
+        return all(key.hex() in self.signatures for key in self.contract.identities)
+
+
+class Contracts:
+    """The contracts in a party's database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def add(
+        self, peer: str, contract: Contract, *, state: str, columns: Sequence[str] = (), needed: int = 0
+    ) -> None:
+        """Keep a contract that is new here; one that is kept already stays as it is."""
+        row = {
+            "digest": contract.digest().hex(),
+            "peer": peer,
+            "action": contract.action,
+            "subject": contract.subject,
+            "contract": contract.to_bytes(),
+            "columns": json.dumps(list(columns)),
+            "state": state,
+            "needed": needed,
+            "expires": contract.expires,
+            "created": database.now(),
+            "updated": database.now(),
+        }
+        self._insert(database.contracts, row)
+
+    def get(self, digest: bytes) -> Kept | None:
+        """Return a contract by its digest, None where there is none."""
+        found = self._select(database.contracts.c.digest == digest.hex())
+        return found[0] if found else None
+
+    def named(self, prefix: str) -> Kept:
+        """Return the contract whose digest begins so; raises StateError where that is none or several."""
+        found = [kept for kept in self.all() if kept.digest.hex().startswith(prefix.lower())]
+        if len(found) != 1:
+            raise StateError(f"{len(found)} contracts begin with {prefix}; see `vfl jobs list`")
+        return found[0]
+
+    def all(self) -> list[Kept]:
+        """Return all contracts, the newest first."""
+        return self._select(sa.true())
+
+    def set_state(self, digest: bytes, state: str) -> None:
+        table = database.contracts
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.digest == digest.hex())
+                .values(state=state, updated=database.now())
+            )
+
+    def sign(self, digest: bytes, own: Identity) -> bytes:
+        """Sign a contract, keep the signature and return it."""
+        signature = own.sign("contract", digest)
+        self._keep_signature(digest, own.public, signature)
+        return signature
+
+    def add_signatures(self, contract: Contract, signatures: Sequence[Signature]) -> None:
+        """Keep signatures of a contract's parties.
+
+        Raises:
+            BadSignature: one is wrong; none is kept.
+            NotAllowed: one is by nobody of the contract.
+        """
+        digest = contract.digest()
+        for signed in signatures:
+            if signed.identity not in contract.identities:
+                raise NotAllowed("a signature of the contract is by none of its parties")
+            identity.verify(signed.identity.hex(), "contract", digest, signed.signature)
+        for signed in signatures:
+            self._keep_signature(digest, signed.identity.hex(), signed.signature)
+
+    def decide(self, digest: bytes, approver: str, decision: str, signature: bytes) -> None:
+        """Keep what a person decided; raises StateError where they did already."""
+        row = {
+            "digest": digest.hex(), "approver": approver, "decision": decision, "signature": signature,
+            "time": database.now(),
+        }  # fmt: skip
+        if not self._insert(database.decisions, row):
+            raise StateError(f"{approver} has decided on this contract already")
+
+    def _keep_signature(self, digest: bytes, public: str, signature: bytes) -> None:
+        row = {"digest": digest.hex(), "identity": public, "signature": signature}
+        self._insert(database.signatures, row)
+
+    def _insert(self, table: sa.Table, row: Mapping[str, object]) -> bool:
+        """Insert a row unless its key is taken; return whether it was inserted."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(table).values(row))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def _select(self, where: sa.ColumnElement[bool]) -> list[Kept]:
+        table, signed, decided = database.contracts, database.signatures, database.decisions
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(table).where(where).order_by(table.c.created.desc(), table.c.digest)
+            ).all()
+            found = []
+            for row in rows:
+                of = connection.execute(sa.select(signed).where(signed.c.digest == row.digest))
+                by = connection.execute(sa.select(decided).where(decided.c.digest == row.digest))
+                found.append(
+                    Kept(
+                        bytes.fromhex(row.digest),
+                        row.peer,
+                        decode_contract(row.contract),
+                        json.loads(row.columns),
+                        row.state,
+                        row.needed,
+                        row.created,
+                        {each.identity: each.signature for each in of},
+                        [Decision(d.approver, d.decision, d.time, d.signature) for d in by],
+                    )
+                )
+        return found
+
+
+def check_in_force(kept: Kept | None, peer: str, now: float) -> Kept:
+    """Return a contract that a peer's message names, if it holds.
+
+    Raises:
+        NotAllowed: unknown here, another peer's, waiting, rejected, not signed by all, or expired.
+    """
+    if kept is None or kept.peer != peer:
+        raise NotAllowed("this party has signed no such contract with you; propose one first")
+    if kept.state == REJECTED:
+        raise NotAllowed("people of this party rejected this contract; propose another one")
+    if kept.state != SIGNED:
+        raise NotAllowed("people of this party have not approved this contract yet")
+    if not kept.complete:
+        raise NotAllowed("not all parties of this contract have signed it; bring their signatures")
+    if now >= kept.contract.expires:
+        raise NotAllowed("this contract has expired; propose another one")
+    return kept
+
+
+def approval(digest: bytes, decision: str) -> bytes:
+    """Return what a person signs who decides on a contract."""
+    return decision.encode() + b"\0" + digest
+
+
+def _is_signed(digest: bytes, one: Decision, approvers: Mapping[str, str]) -> bool:
+    try:
+        public = approvers.get(one.approver, "")
+        identity.verify(public, "approval", approval(digest, one.decision), one.signature)
+    except BadSignature:
+        return False
+    return True
+
+
+def seconds_now() -> float:
+    """Return the time that expiry is held against: seconds since 1970, UTC."""
+    return time.time()

@@ -1,0 +1,132 @@
+"""Guards: no sum of few rows is told, and no two that differ by few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vfl.binning import bin_columns, cut_points
+from vfl.errors import NotAllowed, OutOfSequence
+from vfl.trees.columns import NodeRows
+from vfl.trees.guard import Disclosure, Guard, few_missing, merge_bins
+
+ROWS = 200
+
+
+@settings(deadline=None)
+@given(values=st.lists(st.integers(0, 12) | st.none(), min_size=1, max_size=120), least=st.integers(1, 30))
+def test_every_merged_bin_has_enough_rows(values: list[int | None], least: int) -> None:
+    """Each bin has the least number of rows or is the only one, and cut points are some of those before."""
+    column = np.array([[np.nan if v is None else v] for v in values], dtype=np.float32)
+    before = cut_points(column, 16)
+    after = merge_bins(before, bin_columns(column, before), least)
+    rows = np.bincount(bin_columns(column, after)[:, 0], minlength=after.n_bins[0] + 1)[: after.n_bins[0]]
+    assert (rows >= least).all() or after.n_bins[0] == 1
+    assert set(after.values) <= set(before.values)
+    assert after.values[-1] == before.values[-1]
+
+
+def test_bins_with_enough_rows_stay_as_xgboost_cut_them() -> None:
+    """Nothing changes where no bin is too small."""
+    columns = np.random.default_rng(0).normal(size=(1_000, 3)).astype(np.float32)
+    cuts = cut_points(columns, 16)
+    merged = merge_bins(cuts, bin_columns(columns, cuts), 20)
+    assert np.array_equal(merged.values, cuts.values)
+    assert np.array_equal(merged.pointers, cuts.pointers)
+
+
+def test_few_missing_values_join_the_fullest_bin() -> None:
+    """Some, but too few, are counted in a bin; none and enough are left alone."""
+    bins = np.array([[0, 0, 1], [1, 2, 1], [1, 2, 2], [2, 2, 2], [1, 1, 0]], dtype=np.uint8)
+    assert few_missing(bins, np.array([2, 2, 3]), np.ones(5, bool), 2) == {0: 1}
+
+
+def opened(guard: Guard, rows: int = ROWS) -> tuple[Disclosure, NodeRows]:
+    told = Disclosure(guard, ROWS)
+    sampled = np.arange(ROWS) < rows
+    told.open_tree(sampled)
+    return told, NodeRows(ROWS, sampled)
+
+
+def cut(nodes: NodeRows, node: int, left: int, count: int) -> None:
+    nodes.split(node, left, np.arange(len(nodes[node])) < count)
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, True), (1, False), (9, False), (10, True), (191, False)])
+def test_children_of_few_rows_are_withheld_both(count: int, told: bool) -> None:
+    """A child with some rows but too few is not told, nor its sibling, which the parent would tell."""
+    disclosure, nodes = opened(Guard(node_rows=10))
+    cut(nodes, 0, 1, count)
+    assert disclosure.tells(1, nodes) is told
+
+
+def test_below_a_withheld_node_nothing_is_told() -> None:
+    """Two large children of a withheld node add up to it, so they are withheld as well."""
+    disclosure, nodes = opened(Guard(node_rows=10))
+    cut(nodes, 0, 1, 3)
+    assert not disclosure.tells(1, nodes)
+    cut(nodes, 2, 3, 100)
+    disclosure.split(2, 3)
+    assert not disclosure.tells(3, nodes)
+
+
+def test_no_node_is_told_twice() -> None:
+    """A pair of children is asked for once."""
+    disclosure, nodes = opened(Guard())
+    cut(nodes, 0, 1, 50)
+    assert disclosure.tells(1, nodes)
+    with pytest.raises(OutOfSequence, match="asked for before"):
+        disclosure.tells(1, nodes)
+
+
+@pytest.mark.parametrize(("count", "told"), [(100, True), (101, False), (91, False), (110, True)])
+def test_a_later_tree_is_not_told_almost_the_same_node(count: int, told: bool) -> None:
+    """A node of exactly the same rows is told again, one that differs by a few rows is not."""
+    disclosure, nodes = opened(Guard(node_rows=10))
+    cut(nodes, 0, 1, 100)
+    assert disclosure.tells(1, nodes)
+    disclosure.open_tree(np.ones(ROWS, bool))
+    nodes = NodeRows(ROWS, np.ones(ROWS, bool))
+    cut(nodes, 0, 1, count)
+    assert disclosure.tells(1, nodes) is told
+
+
+@pytest.mark.parametrize("rows", [199, 191])
+def test_a_tree_on_almost_the_same_rows_is_refused(rows: int) -> None:
+    """Two samples that differ by few rows would show the gradients' sums of those; others are taken."""
+    disclosure, _ = opened(Guard(node_rows=10))
+    with pytest.raises(NotAllowed, match="differ by fewer than 10"):
+        disclosure.open_tree(np.arange(ROWS) < rows)
+    disclosure.open_tree(np.arange(ROWS) < 190)
+
+
+def test_a_short_gradient_vector_is_refused() -> None:
+    """Gradients of fewer rows than the owner asks for are not taken."""
+    with pytest.raises(NotAllowed, match="gradients of 49 rows"):
+        opened(Guard(vector_rows=50), 49)
+    opened(Guard(vector_rows=50), 50)
+
+
+def test_a_row_is_in_so_many_sums_and_no_more() -> None:
+    """The root counts, and both children of a pair: one is told, the other follows."""
+    disclosure, nodes = opened(Guard(histograms=2))
+    cut(nodes, 0, 1, 50)
+    assert disclosure.tells(1, nodes)
+    with pytest.raises(NotAllowed, match="more than 2 sums"):
+        disclosure.open_tree(np.ones(ROWS, bool))
+
+
+@settings(deadline=None)
+@given(rows=st.sets(st.integers(0, ROWS - 1), min_size=60), drop=st.integers(1, 9), seed=st.integers(0, 99))
+def test_no_set_that_is_too_near_is_missed(rows: set[int], drop: int, seed: int) -> None:
+    """Whatever rows are taken out or exchanged, as long as they are few, the second tree is refused."""
+    disclosure = Disclosure(Guard(node_rows=10), ROWS)
+    first = np.isin(np.arange(ROWS), list(rows))
+    disclosure.open_tree(first)
+    flipped = np.random.default_rng(seed).choice(ROWS, drop, replace=False)
+    second = first.copy()
+    second[flipped] ^= True
+    with pytest.raises(NotAllowed):
+        disclosure.open_tree(second)

@@ -1,0 +1,160 @@
+"""What a feature party does not tell, whoever asks: sums of few rows, and of one node for different rows.
+
+A label party knows the gradient of every row. The fewer rows a sum has, the closer it comes to naming the bin
+of each; two sums of almost the same rows differ by those few. Sums that are withheld end the part that the
+party's columns have in the node, in its sibling, which the parent's sums would tell, and in all nodes below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vfl.binning import Bins, Cuts
+from vfl.errors import NotAllowed, OutOfSequence
+from vfl.trees.columns import NodeRows
+
+Bool = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How much the owner of columns lets sums show. The defaults hold nothing back, as in one process.
+
+    Attributes:
+        node_rows: fewest rows of a node whose sums are told.
+        histogram_rows: fewest rows of a bin, and of the missing values of a column.
+        vector_rows: fewest rows that a tree may have gradients of.
+        histograms: in how many told nodes a row may be, over the job; None for any number.
+    """
+
+    node_rows: int = 1
+    histogram_rows: int = 1
+    vector_rows: int = 1
+    histograms: int | None = None
+
+
+def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
+    """Return the cut points left when neighbouring bins are merged until each has enough rows.
+
+    Each bin takes in the ones above it until it has ``least`` rows; what is left over at the end joins the
+    bin before. A column with fewer known values keeps one bin. Where every bin has enough, none is merged.
+
+    Args:
+        cuts: of the columns.
+        bins: of the rows to count [rows, columns].
+        least: fewest rows of a bin.
+    """
+    values, counts = [], []
+    for feature, n_bins in enumerate(cuts.n_bins):
+        rows = np.bincount(bins[:, feature], minlength=n_bins + 1)[:n_bins]
+        ends, held = [], 0
+        for bin_, count in enumerate(rows.tolist()):
+            held += count
+            if held >= least:
+                ends.append(bin_)
+                held = 0
+        if held or not ends or ends[-1] != n_bins - 1:
+            ends = [*ends[:-1], int(n_bins) - 1]
+        values.append(cuts.of(feature)[ends])
+        counts.append(len(ends))
+    pointers = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+    merged = np.concatenate(values) if values else np.zeros(0, dtype=np.float32)
+    return Cuts(merged, pointers, cuts.min_values)
+
+
+def few_missing(bins: Bins, n_bins: Integers, fit: Bool, least: int) -> dict[int, int]:
+    """Return for each column with some missing values, but fewer than ``least``, its fullest bin.
+
+    They are counted there, for the difference between a node's total and its bins would tell their sum.
+    """
+    joined = {}
+    for feature, count in enumerate(n_bins.tolist()):
+        rows = np.bincount(bins[fit, feature], minlength=count + 1)
+        if 0 < rows[count] < least:
+            joined[feature] = int(np.argmax(rows[:count]))
+    return joined
+
+
+class Disclosure:
+    """Which sums of one training were told, and so which may be told still.
+
+    No sums are told twice of one node for different rows: their difference would be a sum of the few rows by
+    which these differ. That holds for a tree that is grown again because the training was broken off, too.
+
+    Args:
+        guard: the owner's.
+        rows: rows of the job.
+        told: by tree and node, a digest of the rows whose sums were told before the job was broken off.
+        times: in how many sums any row was before.
+    """
+
+    def __init__(
+        self, guard: Guard, rows: int, told: Mapping[tuple[int, int], bytes] | None = None, times: int = 0
+    ) -> None:
+        self._guard = guard
+        self._before = dict(told or {})
+        self._times = np.full(rows, times, dtype=np.int64)
+        self._digests: dict[int, bytes] = {}
+
+    def open_tree(self, tree: int, sampled: Bool) -> None:
+        """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
+        rows = np.flatnonzero(sampled)
+        least = max(self._guard.node_rows, self._guard.vector_rows)
+        if 0 < len(rows) < least:
+            raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
+        self._tree = tree
+        self._closed: set[int] = set()
+        self._asked: set[int] = set()
+        self._tell(0, rows)
+
+    def split(self, node: int, left: int) -> None:
+        """Note that a node is split; its children take after it."""
+        if node in self._closed:
+            self._closed |= {left, left + 1}
+
+    def tells(self, left: int, nodes: NodeRows) -> bool:
+        """Return whether the sums of the children ``left`` and ``left + 1`` may be told, and count them.
+
+        Both or none: whoever knows those of the parent and of one has those of the other.
+
+        Raises:
+            OutOfSequence: they were asked for before.
+            NotAllowed: they were told for other rows, or a row has been in as many sums as the owner allows.
+        """
+        if left in self._asked:
+            raise OutOfSequence(f"the sums of node {left} or its sibling were asked for before")
+        self._asked.add(left)
+        children = {child: nodes.sampled(child) for child in (left, left + 1)}
+        if left in self._closed or any(
+            0 < len(rows) < self._guard.node_rows for rows in children.values()
+        ):
+            self._closed |= {*children}
+            return False
+        for child, rows in children.items():
+            self._tell(child, rows)
+        return True
+
+    def take(self) -> dict[int, bytes]:
+        """Return the digests of nodes told since the last call, to be kept before the sums leave."""
+        digests, self._digests = self._digests, {}
+        return digests
+
+    def _tell(self, node: int, rows: Integers) -> None:
+        digest = hashlib.sha256(rows.astype("<i8").tobytes()).digest()
+        if self._before.get((self._tree, node), digest) != digest:
+            raise NotAllowed(
+                f"the sums of node {node} of tree {self._tree} were told for other rows; train anew"
+            )
+        self._digests[node] = digest
+        self._times[rows] += 1
+        limit = self._guard.histograms
+        if limit is not None and len(rows) and int(self._times[rows].max()) > limit:
+            raise NotAllowed(
+                f"a row would be in more than {limit} sums of one job; this party allows no more"
+            )

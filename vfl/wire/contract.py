@@ -1,0 +1,127 @@
+"""The contract of a job: what all its parties sign before anything runs, and what each message names.
+
+A contract is its bytes: the encoding is canonical, the digest is over it, and signatures are over the digest.
+No clock and no key is used here; whoever holds them brings them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from vfl.errors import MalformedMessage
+from vfl.wire.messages.fields import Count, Identifier, Key32, Sentence, Small
+
+MAX_CONTRACT_BYTES = 65_536
+MAX_PARTIES = 32
+
+Action = Literal["align", "bin", "train", "score", "export"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+Algorithm = Literal["trees", "linear", "shared"]
+Seconds = Annotated[int, Meta(ge=0, lt=2**40)]
+
+
+class Member(Struct, frozen=True, forbid_unknown_fields=True):
+    """A party of a contract.
+
+    Attributes:
+        name: what the label party calls it.
+        identity: its Ed25519 public key.
+        columns: which columns of a feature party take part: names, or names of groups that it made, as far as
+            it shows them; empty for all that it offers. The label party's own are its own business.
+    """
+
+    name: Identifier
+    identity: Key32
+    columns: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=1_000)] = []
+
+
+class Contract(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may be done, by whom, with what, how much, and until when.
+
+    Attributes:
+        nonce: makes two contracts of the same terms two.
+        action: what it is about; a contract allows one kind of job.
+        purpose: what for, in words.
+        label_party, feature_parties: who signs it.
+        alignment: which customers; None for an export.
+        binning: name of a binning that is made, or in whose weights of evidence columns take part.
+        model: name of the model; None for an alignment or a binning.
+        algorithm: of a training: boosted trees, a linear model, or one on shares.
+        rows: customers of the label party at most.
+        trees, max_depth: of a model of trees at most; 0 where it is none.
+        rounds: of a linear model at most; 0 where it is none.
+        key_bits: of the label party's Paillier key; 0 where none is used.
+        node_rows: no sums are given of a node with fewer rows of a feature party.
+        histogram_rows: no bin of a feature party's column has fewer rows in trees.
+        rows_per_hour: customers to score at most, counted as often as they are asked for; 0 where none are.
+        created, expires: seconds since 1970, UTC.
+    """
+
+    version: Literal[1] = 1
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    action: Action
+    purpose: Annotated[Sentence, Meta(min_length=1)]
+    label_party: Member
+    feature_parties: Annotated[list[Member], Meta(min_length=1, max_length=MAX_PARTIES)]
+    alignment: Identifier | None = None
+    binning: Identifier | None = None
+    model: Identifier | None = None
+    algorithm: Algorithm | None = None
+    rows: Count = 0
+    trees: Count = 0
+    max_depth: Small = 0
+    rounds: Count = 0
+    key_bits: Small = 0
+    node_rows: Count = 0
+    histogram_rows: Count = 0
+    rows_per_hour: Count = 0
+    created: Seconds
+    expires: Seconds
+
+    @property
+    def subject(self) -> str:
+        """Name of what it makes or uses: the model, else the binning, else the alignment."""
+        return self.model or self.binning or self.alignment or "-"
+
+    @property
+    def identities(self) -> list[bytes]:
+        """Public keys of all parties, each of which has to sign."""
+        return [self.label_party.identity, *(member.identity for member in self.feature_parties)]
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes that are the contract."""
+        return _encoder.encode(self)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 that messages name and signatures are over."""
+        return digest_of(self.to_bytes())
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Contract)
+
+
+def digest_of(content: bytes) -> bytes:
+    """Return the digest of a contract's bytes."""
+    return hashlib.sha256(b"vfl contract v1\0" + content).digest()
+
+
+def decode_contract(content: bytes) -> Contract:
+    """Return the contract that bytes are.
+
+    Raises:
+        MalformedMessage: they are none, or another way of writing one: what is signed has one form.
+    """
+    try:
+        contract = _decoder.decode(content)
+    except msgspec.MsgspecError:
+        raise MalformedMessage("not a contract of this version") from None
+    if contract.to_bytes() != content:
+        raise MalformedMessage("the contract is not in its canonical form")
+    if len(set(contract.identities)) != len(contract.identities):
+        raise MalformedMessage("a party is in the contract twice")
+    return contract

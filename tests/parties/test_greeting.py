@@ -52,13 +52,16 @@ def test_a_stranger_is_told_nothing(make_party: Any, bureau: Config, serve: Any,
         greet(channel, "bureau")
 
 
-def test_the_first_message_to_a_peer_is_a_hello(bank: Config, bureau: Config, serve: Any, join: Any) -> None:
+def test_the_first_message_to_a_peer_is_a_hello(
+    bank: Config, bureau: Config, serve: Any, join: Any, signed: Any
+) -> None:
     """Every conversation begins with one handshake, and the feature party's ledger has it."""
     with HttpsChannel(join(bank, bureau, serve(bureau))) as https:
         channel = GreetingChannel(https)
         for name in ("a1", "a2"):
             opening = m.OpenAlignment(name, "left", ["customer_id: strip upper"], 200)
-            LabelSession(channel, "bureau").ask(opening, m.AlignmentOpened)
+            contract = signed(bank, bureau, "align", alignment=name)
+            LabelSession(channel, "bureau", contract=contract).ask(opening, m.AlignmentOpened)
     totals = {
         (total.kind, total.outcome): total.messages for total in Ledger(database.connect(bureau)).totals()
     }

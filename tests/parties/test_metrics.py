@@ -27,7 +27,7 @@ def fetch(server: Any, path: str) -> str:
 
 
 def test_a_feature_party_counts_what_it_answers(
-    bank: Config, bureau: Config, join: Any, serving: Any
+    bank: Config, bureau: Config, join: Any, serving: Any, signed: Any
 ) -> None:
     """Messages, bytes, open jobs and ends of certificates reach Prometheus over the loopback port."""
     metrics = PartyMetrics()
@@ -38,8 +38,9 @@ def test_a_feature_party_counts_what_it_answers(
         HttpsChannel(join(bank, bureau, url)) as channel,
     ):
         opening = m.OpenAlignment("a1", "left", ["customer_id: strip upper"], 200)
-        LabelSession(channel, "bureau").ask(opening, m.AlignmentOpened)
-        channel.exchange("bureau", b"\x02odd")
+        contract = signed(bank, bureau, "align", alignment="a1")
+        LabelSession(channel, "bureau", contract=contract).ask(opening, m.AlignmentOpened)
+        channel.exchange("bureau", b"\x03odd")
         found = {
             (sample.name, *sorted(sample.labels.values())): sample.value
             for family in parse(fetch(server, "/metrics"))

@@ -200,6 +200,7 @@ def draft(bank: Config, bureau: Config, action: str, **terms: Any) -> Contract:
         "histogram_rows": 5,
         "created": now,
         "expires": now + 3_600,
+        **({"algorithm": "trees"} if action == "train" else {}),
     }
     return Contract(action=action, **(usual | terms))  # type: ignore[arg-type]
 

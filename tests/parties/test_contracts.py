@@ -138,7 +138,10 @@ def test_training_keeps_to_its_contract(
     channel: HttpsChannel, agree: Make, terms: dict[str, Any], reason: str
 ) -> None:
     """Another model or alignment, one tree, level or row too many, a shorter key: refused when it opens."""
-    usual = {"model": "m1", "alignment": "a1", "trees": 2, "max_depth": 2, "rows": 150, "key_bits": 2048}
+    usual = {
+        "algorithm": "trees", "model": "m1", "alignment": "a1", "trees": 2, "max_depth": 2, "rows": 150,
+        "key_bits": 2048,
+    }  # fmt: skip
     digest = agree(channel, "train", **(usual | terms))
     with pytest.raises(PeerRefused, match=reason):
         LabelSession(channel, "bureau", contract=digest).ask(openings(bytes(32), 150), m.TrainingOpened)
@@ -261,8 +264,9 @@ def test_a_column_beyond_the_contract_cannot_be_asked_for(
     session = LabelSession(channel, "bureau", contract=agree(channel, "align", alignment="a1", rows=200))
     made = align({"bureau": session}, rows.identifiers, "a1")["bureau"]
     digest = agree(
-        channel, "train", model="m1", alignment="a1", trees=2, max_depth=2, rows=200, key_bits=2048
-    )
+        channel, "train", algorithm="trees", model="m1", alignment="a1", trees=2, max_depth=2, rows=200,
+        key_bits=2048,
+    )  # fmt: skip
     contracts = database.contracts
     with database.connect(bureau).begin() as connection:  # as if one column had been agreed on
         connection.execute(contracts.update().values(columns='["balance"]'))

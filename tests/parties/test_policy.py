@@ -31,7 +31,7 @@ def peer(*allow: str, **limits: int) -> Peer:
 
 def test_every_opening_needs_a_permission() -> None:
     """No message that begins a job is outside the policy."""
-    assert set(policy.PERMISSION_FOR) == set(OPENINGS) - {m.ProposeContract, m.OpenBinning}
+    assert set(policy.PERMISSION_FOR) == set(OPENINGS) - {m.ProposeContract}
     assert set(policy.PERMISSION_FOR.values()) == set(PERMISSIONS)
 
 

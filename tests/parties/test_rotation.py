@@ -13,8 +13,10 @@ from parties import rotation, tls
 from parties.config import Config
 from parties.greeting import greet
 from parties.keys import PASSWORD_VARIABLE, private_key
+from parties.label import LabelParty
 from parties.transport import HttpsChannel
 from vfl.errors import ConfigError, KeyFileError, PeerRefused, PeerUnreachable
+from vfl.params import TreeParams
 
 
 def fingerprint_of(config: Config) -> str:
@@ -144,3 +146,35 @@ def test_a_paillier_key_is_replaced_under_the_same_password(
     assert len(list((bank.directory / "state").glob("*.key*"))) == 1
     with pytest.raises(ConfigError, match="feature party"):
         rotation.rotate_paillier(bureau)
+
+
+@pytest.mark.parametrize("key_bits", [2048, 3072])
+def test_a_training_that_was_broken_off_goes_on_under_the_new_key(
+    bank: Config, bureau: Config, serve: Any, join: Any, monkeypatch: pytest.MonkeyPatch, key_bits: int
+) -> None:
+    """A Paillier key that is replaced between two trees, by a longer one too, changes no byte of the model."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill_after_one(trees: int, total: int, what: str) -> None:
+        if trees == 1:
+            raise Killed
+
+    monkeypatch.setenv(PASSWORD_VARIABLE, "one")
+    joined = join(bank, bureau, serve(bureau))
+    params = TreeParams(n_estimators=2, max_depth=2, max_bin=4)
+    with LabelParty(joined) as party:
+        party.align(name="a1")
+        party.train(name="undisturbed", params=params)
+        with pytest.raises(Killed):
+            party.train(name="m1", params=params, on_progress=kill_after_one)
+    file = bank.directory / "party.toml"
+    file.write_text(file.read_text() + f"\n[crypto]\nkey_bits = {key_bits}\n")
+    rotation.rotate_paillier(configuration.load(bank.directory))
+    with LabelParty(configuration.load(bank.directory)) as party:
+        assert party.resume("m1").trees == 2
+    assert private_key(bank).public_key.bits == key_bits
+    for share in ("bank/state/models/{}/share.json", "bureau/state/shares/bank/{}.json"):
+        made = [(bank.directory.parent / share.format(name)).read_bytes() for name in ("m1", "undisturbed")]
+        assert made[0] == made[1]

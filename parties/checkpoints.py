@@ -70,6 +70,8 @@ class Checkpoints:
     def locked(self, model: str) -> Iterator[None]:
         """Keep other processes from training the model meanwhile; the lock ends with the process.
 
+        The file goes once the model is there (`remove`), so a lock on one that went meanwhile is none.
+
         Raises:
             StateError: another process trains it.
         """
@@ -78,9 +80,13 @@ class Checkpoints:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+            if not os.fstat(descriptor).st_nlink:
+                raise BlockingIOError
         except BlockingIOError:
+            os.close(descriptor)
             raise StateError(f"model {model} is being trained by another process; wait for it") from None
+        try:
+            yield
         finally:
             os.close(descriptor)
 
@@ -92,7 +98,7 @@ class Checkpoints:
         """Raises StateError where a training of that name has trees already."""
         if self._file(model).exists() and (trees := self.load(model).trees):
             raise StateError(
-                f"the training of {model} was broken off after {trees} trees; "
+                f"the training of {model} was broken off after tree {trees}; "
                 f"go on with `vfl train --resume {model}`, or choose another name"
             )
 

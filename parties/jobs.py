@@ -215,7 +215,9 @@ class Jobs:
 def _subject(opening: m.Message) -> tuple[type[m.Message], str] | None:
     if isinstance(opening, m.OpenAlignment):
         return type(opening), opening.alignment
-    if isinstance(opening, (m.OpenTraining, m.OpenLinear)):
+    if isinstance(opening, m.OpenBinning):
+        return type(opening), opening.binning
+    if isinstance(opening, (m.OpenTraining, m.OpenLinear, m.OpenShared)):
         return type(opening), opening.model
     return None
 

@@ -132,12 +132,13 @@ class Trainer(ConnectedParty):
             linear_params=params if isinstance(params, LinearParams) else None,
             validation_fraction=validation_fraction,
         )
-        data = self._data(asked.alignment, validation_fraction, validation_seed(params))
+        data, bins = self._data_of(asked)
         agreed = self._agree(asked, data, self._model_is_free if given is None else None)
         asked = msgspec.structs.replace(asked, model=agreed.contract.model or name)
         with self._checkpoints.locked(asked.model):
+            self._archive.check_new_model(asked.model)  # by a process that had the lock until now
             self._checkpoints.check_new(asked.model)
-            return self._train(asked, data, agreed, on_progress)
+            return self._train(asked, data, bins, agreed, on_progress)
 
     def resume(self, model: str, *, on_progress: Progress = silent) -> ModelRecord:
         """Go on with a training that was broken off, to the model that it would have made.
@@ -153,8 +154,8 @@ class Trainer(ConnectedParty):
             return self._archive.load_record(model)
         with self._checkpoints.locked(model):
             asked = self._checkpoints.load(model)
-            data = self._data(asked.alignment, asked.validation_fraction, validation_seed(asked.params))
-            return self._train(asked, data, self._agree(asked, data, None), on_progress)
+            data, bins = self._data_of(asked)
+            return self._train(asked, data, bins, self._agree(asked, data, None), on_progress)
 
     @property
     def broken_off(self) -> Training | None:
@@ -170,6 +171,12 @@ class Trainer(ConnectedParty):
         watch = rows.drawn(table.identifiers, validation_fraction, seed)
         key = private_key(self._config)  # made when first needed, which is no part of training
         return Data(record, alignments, table, watch, key)
+
+    def _data_of(self, asked: Training) -> tuple[Data, NamedBinning | None]:
+        """Return what a training works on, and its binning; raises as :meth:`train`, before peers are asked."""
+        bins = self._binning(asked.binning, asked.params, asked.validation_fraction)
+        seed = validation_seed(asked.params)
+        return self._data(asked.alignment, asked.validation_fraction, seed), bins
 
     def _agree(self, asked: Training, data: Data, free: Callable[[str], bool] | None) -> Agreed:
         params = asked.params
@@ -196,10 +203,16 @@ class Trainer(ConnectedParty):
     def _model_is_free(self, name: str) -> bool:
         return self._archive.is_free("models", name) and self._checkpoints.is_free(name)
 
-    def _train(self, asked: Training, data: Data, agreed: Agreed, on_progress: Progress) -> ModelRecord:
+    def _train(
+        self,
+        asked: Training,
+        data: Data,
+        bins: NamedBinning | None,
+        agreed: Agreed,
+        on_progress: Progress,
+    ) -> ModelRecord:
         """Train from where a training stands; what is kept of it goes once the model is saved."""
         params = asked.params
-        bins = self._binning(asked.binning, params, asked.validation_fraction)
         content = digest(data.table, data.watch)
         if asked.data not in (b"", content):
             raise NotAligned(f"the data has changed since the training of {asked.model} began; train anew")

@@ -12,6 +12,7 @@ import click
 import pandas as pd
 
 from parties.archive import ModelRecord
+from parties.checkpoints import Training
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.commands.parameters import parameters
 from parties.config import Config
@@ -104,8 +105,7 @@ def train(
             )
         except (PeerError, StateError):
             if kept := party.broken_off:
-                remedy = f"vfl train {directory} --resume {kept.model}"
-                click.echo(f"{kept.trees} trees are kept; go on with `{remedy}`", err=True)
+                click.echo(_remedy(directory, kept), err=True)
             raise
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
@@ -169,6 +169,14 @@ def _params(
     if algorithm == "trees":
         return parameters(TreeParams, given, config.model)
     return parameters(LinearParams, given, LinearParams(standardise=binning is None))
+
+
+def _remedy(directory: Path, kept: Training) -> str:
+    """Return how to go on; a training without a tree yet begins again, as one of a linear model does."""
+    if not kept.trees:
+        return f"begin again with `vfl train {directory} --resume {kept.model}`"
+    trees = "1 tree is" if kept.trees == 1 else f"{kept.trees} trees are"
+    return f"{trees} kept; go on with `vfl train {directory} --resume {kept.model}`"
 
 
 def _summary(record: ModelRecord) -> str:

@@ -16,9 +16,12 @@ import sqlalchemy as sa
 
 from parties import database
 from parties.config import Config
+from parties.contracts import Contracts
 from parties.jobs import Jobs
 from parties.label import LabelParty
 from parties.ledger import Ledger
+from parties.notary import Notary
+from parties.rows import Source
 from vfl.errors import ConfigError, Interrupted, StateError
 from vfl.params import TreeParams
 from vfl.wire import messages as m
@@ -135,13 +138,22 @@ def test_parties_on_postgresql_align_train_and_score(
     assert states == {"closed"}
 
 
-def test_a_restart_on_postgresql_interrupts_open_jobs(postgres: Postgres, bureau: Config) -> None:
+def test_a_restart_on_postgresql_interrupts_open_jobs(
+    postgres: Postgres, bank: Config, bureau: Config, signed: Any
+) -> None:
     """What was open when the party stopped is on record in the database, whatever keeps it."""
-    engine = database.connect(on(bureau, postgres.create("restart")))
-    peer = bureau.peers["bank"]
-    Jobs(engine).answer("bank", peer, Envelope("j1", 1, ALIGN), lambda: lambda _: m.AlignmentOpened(1))
+    bureau = on(bureau, postgres.create("restart"))
+    engine, peer = database.connect(bureau), bureau.peers["bank"]
+    contract = signed(bank, bureau, "align", alignment="a1")
+
+    def started() -> Jobs:
+        return Jobs(engine, Notary(bureau, Contracts(engine), Source(bureau)))
+
+    opening = Envelope("j1", 1, ALIGN, contract)
+    started().answer("bank", peer, opening, lambda _: lambda _: m.AlignmentOpened(1))
+    second = Envelope("j1", 2, m.FetchPoints(0, 1), contract)
     with pytest.raises(Interrupted):
-        Jobs(engine).answer("bank", peer, Envelope("j1", 2, m.FetchPoints(0, 1)), lambda: lambda _: ALIGN)
+        started().answer("bank", peer, second, lambda _: lambda _: ALIGN)
 
 
 def test_a_database_that_is_not_there_is_a_mistake_in_the_configuration(

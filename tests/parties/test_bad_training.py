@@ -37,7 +37,14 @@ def joined(bank, bureau, serve, join, agree):
         table = LabelTable(
             rows.identifiers.keys, rows.table.names, rows.table.columns[kept], rows.table.labels[kept]
         )
-        training = {"algorithm": "trees", "alignment": "a1", "rows": 200, "trees": 1, "max_depth": 2, "key_bits": 2048}
+        training = {
+            "algorithm": "trees",
+            "alignment": "a1",
+            "rows": 200,
+            "trees": 1,
+            "max_depth": 2,
+            "key_bits": 2048,
+        }
         digests = {name: agree(channel, "train", model=name, **training) for name in ("good", "bad")}
         yield channel, table, alignments, digests
 

@@ -1,6 +1,6 @@
 """What is wrong with a party, or soon will be, before a job finds out: each finding with its remedy.
 
-Looks at files, keys, certificates, data, database and peers. A peer is sent one Hello, which opens no job.
+Looks at files, keys, certificates, data, ledger and contracts; `parties.visits` looks at peers.
 """
 
 from __future__ import annotations
@@ -9,47 +9,26 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
-import msgspec
 import sqlalchemy as sa
 
-from parties import check, database, expiry, identity, keys, rotation, tls
+from parties import audit, check, database, expiry, identity, keys, rotation, tls, visits
 from parties import config as configuration
 from parties.archive import Archive
 from parties.config import FILE, Config
-from parties.greeting import greet
-from parties.ledger import Ledger, LedgerChannel
-from parties.settings import Peer
-from parties.transport import HttpsChannel
+from parties.contracts import PROPOSED, REJECTED, SIGNED, WAITING, Contracts, Kept, seconds_now
+from parties.findings import Finding, fault
+from parties.ledger import Ledger
+from parties.local import PeerStore
+from parties.rows import Source
 from parties.versions import version_of
 from vfl.crypto.kernel import kernel_name
-from vfl.errors import PeerRefused, VflError
-from vfl.wire.channel import Channel
+from vfl.errors import VflError
 from vfl.wire.handshake import SPOKEN
 
-ANSWER_SECONDS = 10.0
-CLOCK_SECONDS = 30.0
-"""Clocks that differ by more make contracts and certificates end at different moments."""
-
 FREE_BYTES = 2 * 10**9
-ALIGNMENTS = 16
-"""Alignments that a peer is asked about, the newest ones."""
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at.
-
-    Attributes:
-        about: what it is about, such as ``files`` or ``peer bureau``.
-        state: ``fault`` where jobs fail, ``warning`` where they will or something was not looked at.
-        remedy: what to do; empty where it is fine.
-    """
-
-    about: str
-    state: Literal["ok", "warning", "fault"]
-    text: str
-    remedy: str = ""
+EXPIRY_SECONDS = 7 * 86_400
+"""Contracts that end sooner are told of: time enough for people to approve the next one."""
 
 
 def examine(directory: Path) -> list[Finding]:
@@ -57,7 +36,7 @@ def examine(directory: Path) -> list[Finding]:
     try:
         config = configuration.load(directory)
     except VflError as error:
-        return [_fault("configuration", error)]
+        return [fault("configuration", error)]
     found = [Finding("configuration", "ok", f"{config.party.name}, a {config.party.role} party")]
     checks: list[tuple[str, Callable[[Config], Iterator[Finding]]]] = [
         ("versions", _versions),
@@ -68,20 +47,14 @@ def examine(directory: Path) -> list[Finding]:
         ("data", _data),
         ("database", _database),
         ("disk", _disk),
-        ("peers", _peers if config.party.role == "label" else _grants),
+        ("peers", visits.peers if config.party.role == "label" else visits.grants),
     ]
     for about, look in checks:
         try:
             found += look(config)
         except VflError as error:
-            found.append(_fault(about, error))
+            found.append(fault(about, error))
     return found
-
-
-def _fault(about: str, error: VflError) -> Finding:
-    """Return an error as a finding: our sentences say what is wrong, and after a semicolon what to do."""
-    text, _, remedy = str(error).rpartition("; ")
-    return Finding(about, "fault", text or remedy, remedy if text else "see docs/operations.md")
 
 
 def _versions(config: Config) -> Iterator[Finding]:
@@ -155,6 +128,7 @@ def _data(config: Config) -> Iterator[Finding]:
 
 
 def _database(config: Config) -> Iterator[Finding]:
+    restore = "restore the state directory from a backup"
     engine = database.connect(config)
     try:
         with engine.connect() as connection:
@@ -163,16 +137,83 @@ def _database(config: Config) -> Iterator[Finding]:
                 engine.dialect.name != "sqlite"
                 or connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
             )
+        if sound not in (True, "ok"):
+            yield Finding("database", "fault", "it is damaged", restore)
+            return
+        yield Finding("database", "ok", f"{engine.dialect.name}, {jobs:,} jobs")
+        yield from _ledger(config, engine)
+        yield from _contracts(config, engine)
     except sa.exc.SQLAlchemyError as error:
-        remedy = "restore the state directory from a backup"
-        yield Finding("database", "fault", f"it cannot be read ({type(error).__name__})", remedy)
-        return
+        yield Finding("database", "fault", f"it cannot be read ({type(error).__name__})", restore)
     finally:
         engine.dispose()
-    if sound in (True, "ok"):
-        yield Finding("database", "ok", f"{engine.dialect.name}, {jobs:,} jobs")
+
+
+def _ledger(config: Config, engine: sa.Engine) -> Iterator[Finding]:
+    """Audit the ledger as `vfl audit verify` does; what is wrong first is told."""
+    if not identity.file_of(config).exists():
+        return  # told of already
+    peers = {name: peer.identity for name, peer in config.peers.items()}
+    verdict = audit.verify(Ledger(engine), Contracts(engine), identity.load(config).public, peers)
+    if verdict.findings:
+        remedy = f"stop, find out who did that, and compare with peers: vfl audit verify {config.directory}"
+        yield Finding("ledger", "fault", verdict.findings[0].text, f"{remedy} --against THEIR_EXPORT")
     else:
-        yield Finding("database", "fault", "it is damaged", "restore the state directory from a backup")
+        yield Finding(
+            "ledger", "ok", f"{verdict.entries:,} entries, {verdict.signed:,} jobs signed with peers"
+        )
+
+
+def _contracts(config: Config, engine: sa.Engine) -> Iterator[Finding]:
+    """Look for contracts that people have to do something about; those that ended are nobody's business."""
+    kept = Contracts(engine).all()
+    now = seconds_now()
+    open_ones = [one for one in kept if one.contract.expires > now and one.state != REJECTED]
+    found = [finding for one in open_ones if (finding := _wanting(config, one, open_ones))]
+    yield from found
+    signed = sum(one.state == SIGNED for one in open_ones)
+    if not found:
+        yield Finding("contracts", "ok", f"{signed:,} in force, none waits for anybody")
+
+
+def _wanting(config: Config, one: Kept, among: list[Kept]) -> Finding | None:
+    """Return what people have to do about a contract, if anything."""
+    contract, digits = one.contract, one.digest.hex()[:12]
+    what = f"{digits} ({contract.action} {contract.subject}, {one.peer})"
+    if one.state == WAITING:
+        missing = one.needed - len(one.approved_by(config.approvers))
+        if missing > 0:
+            remedy = f"vfl jobs show {config.directory} {digits}, then approve or reject it"
+            return Finding("contracts", "warning", f"{what} waits for {missing} to approve it", remedy)
+        remedy = f"ask {one.peer} to run its command again"
+        return Finding("contracts", "warning", f"{what} is approved, and not signed yet", remedy)
+    if one.state == PROPOSED:
+        parties = contract.feature_parties
+        unsigned = ", ".join(each.name for each in parties if each.identity.hex() not in one.signatures)
+        remedy = "ask their people about it, then run the command again"
+        return Finding("contracts", "warning", f"{what} waits for {unsigned or 'this party'}", remedy)
+    left = contract.expires - seconds_now()
+    if left > EXPIRY_SECONDS or not _goes_on(config, one, among):
+        return None
+    remedy = "a new one is proposed when this one ends; tell whoever has to approve it"
+    return Finding("contracts", "warning", f"{what} expires in {left / 86_400:.0f} days", remedy)
+
+
+def _goes_on(config: Config, one: Kept, among: list[Kept]) -> bool:
+    """Return whether work under a contract is still to come: scoring, and a training that has not ended."""
+    contract = one.contract
+    if contract.action == "score":
+        return not any(
+            other.contract.expires > contract.expires
+            and (other.contract.action, other.contract.subject) == ("score", contract.subject)
+            for other in among
+            if other.state == SIGNED and other.peer == one.peer
+        )
+    if contract.action != "train" or contract.model is None:
+        return False
+    if config.party.role == "label":
+        return not Archive(config).has_model(contract.model)
+    return not PeerStore(config, one.peer, Source(config)).has("share", contract.model)
 
 
 def _disk(config: Config) -> Iterator[Finding]:
@@ -186,69 +227,3 @@ def _disk(config: Config) -> Iterator[Finding]:
         yield Finding("disk", "warning", text, "free some: trainings on many rows need it")
     else:
         yield Finding("disk", "ok", text)
-
-
-def _grants(config: Config) -> Iterator[Finding]:
-    """Look at a feature party: what it lets peers ask, and whether its server is the one configured."""
-    for name, peer in config.peers.items():
-        if not peer.allow:
-            yield Finding(f"peer {name}", "warning", "it may ask for nothing", f"set peers.{name}.allow")
-        else:
-            yield Finding(f"peer {name}", "ok", f"it may {', '.join(peer.allow)}")
-    if not config.peers:
-        yield Finding("peers", "warning", "nobody is configured", "vfl party add-peer")
-    host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::") else config.server.host  # noqa: S104
-    own = Peer(
-        fingerprint=tls.fingerprint_of_file(tls.files_of(config).certificate),
-        url=f"https://{host}:{config.server.port}",
-    )
-    alone = msgspec.structs.replace(config, peers={"server": own})
-    with HttpsChannel(alone, ANSWER_SECONDS) as channel:
-        try:
-            greet(channel, "server")
-        except PeerRefused:  # it answers, and we are rightly no peer of ourselves
-            yield Finding("server", "ok", f"it answers at {own.url}")
-        except VflError as error:
-            text = str(error).partition("; ")[0]
-            yield Finding("server", "warning", text, "start it: vfl party serve; or restart it")
-
-
-def _peers(config: Config) -> Iterator[Finding]:
-    if not config.peers:
-        yield Finding("peers", "warning", "nobody is configured", "vfl party add-peer")
-        return
-    with HttpsChannel(config, ANSWER_SECONDS) as https:
-        channel = LedgerChannel(https, Ledger(database.connect(config)))
-        for name in config.peers:
-            try:
-                yield from _peer(config, name, channel)
-            except VflError as error:
-                yield _fault(f"peer {name}", error)
-
-
-def _peer(config: Config, name: str, channel: Channel) -> Iterator[Finding]:
-    """Say Hello to a peer, and look at what it says."""
-    about = f"peer {name}"
-    alignments = Archive(config).fingerprints(name, ALIGNMENTS)
-    found = greet(channel, name, alignments)
-    welcome = found.welcome
-    text = f"reached in {1e3 * found.round_trip:.0f} ms, package {welcome.package}, protocol"
-    yield Finding(about, "ok", f"{text} {', '.join(map(str, welcome.versions))}; certificate as configured")
-    if config.peers[name].next_fingerprint:
-        remedy = f"once it has changed over: vfl party expect {config.directory} {name} --only"
-        yield Finding(about, "warning", "two certificates of it are accepted", remedy)
-    if abs(found.clock) - found.round_trip / 2 > CLOCK_SECONDS:
-        text = f"its clock is {abs(found.clock):.0f} s {'ahead' if found.clock > 0 else 'behind'}"
-        yield Finding(about, "warning", text, "set both clocks by NTP")
-    missing = [kind for kind in ("align", "train", "score") if kind not in welcome.allow]
-    if missing:
-        text = f"it does not allow us to {', '.join(missing)}"
-        yield Finding(about, "warning", text, "ask its people to set allow, if you need it")
-    else:
-        yield Finding(about, "ok", f"it allows us to {', '.join(welcome.allow)}")
-    for alignment, state in welcome.alignments.items():
-        if state == "same":
-            yield Finding(about, "ok", f"alignment {alignment} is the same on both sides")
-        else:
-            what = "it does not have" if state == "unknown" else "it has another"
-            yield Finding(about, "warning", f"{what} alignment {alignment}", "align again: vfl align")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from parties import identity
 from parties.config import Config
 from parties.local import PeerStore
 from parties.rows import Source
@@ -33,18 +34,25 @@ class Greeting(NamedTuple):
     round_trip: float
 
 
-def greet(channel: Channel, peer: str, alignments: Mapping[str, bytes] | None = None) -> Greeting:
+def greet(
+    channel: Channel,
+    peer: str,
+    alignments: Mapping[str, bytes] | None = None,
+    public: str | None = None,
+) -> Greeting:
     """Say Hello to a peer.
 
     Args:
         alignments: fingerprints by name that the peer shall compare with its own.
+        public: this party's identity, 64 hex digits, that the peer shall compare with the configured one.
 
     Raises:
         VersionMismatch: there is no version that both speak.
         PeerRefused, PeerUnreachable, MalformedMessage: as their names say.
     """
     sent = time.time()
-    hello = Hello(list(SPOKEN), version_of("vfl"), dict(alignments or {}))
+    known = bytes.fromhex(public) if public else None
+    hello = Hello(list(SPOKEN), version_of("vfl"), dict(alignments or {}), known)
     welcome = decode_welcome(peer, channel.exchange(peer, encode_handshake(hello)))
     received = time.time()
     agree(peer, welcome.versions, welcome.package, version_of("vfl"))
@@ -63,7 +71,10 @@ def answer(config: Config, source: Source, peer: str, frame: bytes) -> bytes:
     store = PeerStore(config, peer, source)
     known = {name: _compare(store, name, fingerprint) for name, fingerprint in hello.alignments.items()}
     allow = [str(permission) for permission in config.peers[peer].allow]
-    return encode_handshake(Welcome(list(SPOKEN), version_of("vfl"), time.time(), allow, known))
+    own = bytes.fromhex(identity.load(config).public) if identity.file_of(config).exists() else None
+    pinned = _pinned(config.peers[peer].identity, hello.identity)
+    welcome = Welcome(list(SPOKEN), version_of("vfl"), time.time(), allow, known, own, pinned)
+    return encode_handshake(welcome)
 
 
 class GreetingChannel:
@@ -84,6 +95,12 @@ class GreetingChannel:
             with self._lock:
                 self._greeted.add(peer)
         return self._channel.exchange(peer, frame)
+
+
+def _pinned(configured: str | None, told: bytes | None) -> Agreement:
+    if configured is None or told is None:
+        return "unknown"
+    return "same" if bytes.fromhex(configured) == told else "different"
 
 
 def _compare(store: PeerStore, name: str, fingerprint: bytes) -> Agreement:

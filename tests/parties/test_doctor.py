@@ -6,20 +6,25 @@ import datetime
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from parties import config as configuration
-from parties import doctor, identity, rotation, tls
+from parties import database, doctor, identity, rotation, tls
 from parties.cli import main
 from parties.config import Config
+from parties.contracts import PROPOSED, REJECTED, WAITING, Contracts
 from parties.label import LabelParty
 from parties.local import PeerStore
 from vfl.wire.handshake import Welcome
+
+DAY = 86_400
 
 
 def seen(config: Config, state: str = "fault") -> dict[str, str]:
@@ -50,6 +55,9 @@ def test_a_healthy_party_has_no_fault(joined: Config) -> None:
     told = " | ".join(one.text for one in found)
     for said in (
         "alignment a1 is the same",
+        "each side has the identity of the other",
+        "1 jobs signed with peers",
+        "1 in force, none waits for anybody",
         "it allows us to align",
         "reached in",
         "200 rows",
@@ -64,6 +72,7 @@ def test_a_healthy_party_has_no_fault(joined: Config) -> None:
         ("files", lambda c: tls.files_of(c).key.chmod(0o644), "open to other users: chmod 600"),
         ("files", lambda c: c.directory.chmod(0o755), "open to other users: chmod 700"),
         ("identity", lambda c: identity.file_of(c).unlink(), "no key to sign with: vfl party identity"),
+        ("identity", lambda c: identity.file_of(c).write_text("x"), "cannot be read as a key: restore it"),
         ("data", lambda c: Path(c.data.source).unlink(), "bank.csv"),
         ("data", lambda c: Path(c.data.source).write_text("customer_id,age,default\na,1,x\n"), "default"),
         ("certificate", lambda c: tls.files_of(c).certificate.write_text("x"), "do not belong together"),
@@ -111,7 +120,7 @@ def test_what_is_wrong_with_a_peer_is_found(
         now = datetime.datetime.now().timestamp()
 
         def early(*args: Any, **more: Any) -> Welcome:
-            return Welcome(args[0], args[1], now - 300, ["align"], {})
+            return Welcome(args[0], args[1], now - 300, ["align"], *args[4:])
 
         with monkeypatch.context() as patch:
             patch.setattr("parties.greeting.Welcome", early)
@@ -161,3 +170,78 @@ def test_the_doctor_opens_no_job(joined: Config, bureau: Config) -> None:
     doctor.examine(joined.directory)
     assert not (bureau.directory / "state" / "alignments").exists()
     assert not PeerStore(bureau, "bank", None).has("alignment", "a1")  # type: ignore[arg-type]
+
+
+def test_identities_that_were_not_exchanged_are_found(
+    joined: Config, bureau: Config, make_party: Any
+) -> None:
+    """A missing or wrong identity, of either side at the other one, would fail the first contract."""
+    ours, theirs = (identity.load(config).public for config in (joined, bureau))
+    edit(joined, f'identity = "{theirs}"\n', "")
+    assert "write the identity that `vfl party show` prints" in seen(joined)["peer bureau"]
+    edit(joined, "[peers.bureau]\n", f'[peers.bureau]\nidentity = "{ours}"\n')
+    assert "it signs with another identity" in seen(joined)["peer bureau"]
+    edit(joined, ours, theirs.upper())
+    assert seen(joined) == {}
+    identity.file_of(joined).unlink()
+    identity.create(identity.file_of(joined))
+    identity.file_of(bureau).unlink()
+    told = [one.text for one in doctor.examine(joined.directory) if one.state == "fault"]
+    assert told == ["it has no key to sign with", "it has another identity of ours configured"]
+    edit(bureau, f'identity = "{ours}"\n', "")
+    assert "write the identity" in seen(bureau)["peer bank"]
+
+
+def test_contracts_that_wait_for_somebody_are_found(bank: Config, bureau: Config, drafted: Any) -> None:
+    """Each side is told what to do about a contract that waits, and of none that is over."""
+    asked = drafted(bank, bureau, "train", model="m1", alignment="a1")
+    over = drafted(bank, bureau, "train", model="m2", alignment="a1", expires=asked.created - 1)
+    here, there = Contracts(database.connect(bureau)), Contracts(database.connect(bank))
+    for one in (asked, over):
+        here.add("bank", one, state=WAITING, needed=2)
+        there.add("bureau", one, state=PROPOSED)
+    digits = asked.digest().hex()[:12]
+    found = seen(bureau, "warning")["contracts"]
+    assert f"{digits} (train m1, bank) waits for 2 to approve it: vfl jobs show" in found
+    assert "m1, bureau) waits for bureau: ask their people" in seen(bank, "warning")["contracts"]
+    for person in ("alice", "bob"):
+        here.decide(asked.digest(), person, "approved", b"")
+    assert "is approved, and not signed yet: ask bank to run" in seen(bureau, "warning")["contracts"]
+    here.set_state(asked.digest(), REJECTED)
+    assert "contracts" not in seen(bureau, "warning")
+
+
+def test_contracts_that_end_soon_are_found_while_work_goes_on(
+    bank: Config, bureau: Config, signed: Any
+) -> None:
+    """A week ahead, of scoring that has no later contract and of trainings that have not ended."""
+
+    def warned() -> list[str]:
+        return [one.text for one in doctor.examine(bureau.directory) if one.about == "contracts"]
+
+    now = int(time.time())
+    signed(bank, bureau, "align", alignment="a1", expires=now + 3 * DAY + 60)
+    signed(bank, bureau, "score", model="m1", alignment="a1", expires=now + 8 * DAY)
+    assert warned() == ["2 in force, none waits for anybody"]
+    signed(bank, bureau, "score", model="m2", alignment="a1", expires=now + 3 * DAY + 60)
+    signed(bank, bureau, "train", model="m3", alignment="a1", expires=now + 2 * DAY + 60)
+    assert [text.partition("(")[2] for text in sorted(warned(), key=lambda text: text[13:])] == [
+        "score m2, bank) expires in 3 days",
+        "train m3, bank) expires in 2 days",
+    ]
+    signed(bank, bureau, "score", model="m2", alignment="a1", expires=now + 30 * DAY)
+    (bureau.directory / "state/shares/bank").mkdir(parents=True)
+    (bureau.directory / "state/shares/bank/m3.json").write_text("{}")
+    assert warned() == ["5 in force, none waits for anybody"]
+
+
+def test_a_ledger_that_was_changed_is_found(joined: Config) -> None:
+    """One changed field of one entry is a fault, named as `vfl audit verify` names it."""
+    with LabelParty(joined) as party:
+        party.align(name="a1")
+    with database.connect(joined).begin() as connection:
+        connection.execute(
+            sa.update(database.ledger).values(outcome="no").where(database.ledger.c.entry == 2)
+        )
+    assert "entry 2 was changed" in seen(joined)["ledger"]
+    assert "vfl audit verify" in seen(joined)["ledger"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parties import database
+from parties import database, identity
 from parties.config import Config
 from parties.greeting import GreetingChannel, greet
 from parties.ledger import Ledger
@@ -25,7 +25,7 @@ OPENING = m.OpenAlignment("a1", "left", ["customer_id: strip upper"], 200)
 def test_a_hello_tells_clock_permissions_and_alignments(
     bank: Config, bureau: Config, serve: Any, join: Any
 ) -> None:
-    """A peer tells its clock, what it allows us, and whether it holds our alignments as we do."""
+    """A peer tells clock, identity and permissions, and whether our alignments and identity are known."""
     alignment = Alignment.fix("a1", "bank", "left", b"k" * 32, ["C1", "C2"])
     PeerStore(bureau, "bank", Source(bureau)).save_alignment(alignment)
     PeerStore(bureau, "other", Source(bureau)).save_alignment(
@@ -33,13 +33,15 @@ def test_a_hello_tells_clock_permissions_and_alignments(
     )
     asked = {"a1": alignment.fingerprint, "a3": alignment.fingerprint}
     with HttpsChannel(join(bank, bureau, serve(bureau))) as channel:
-        found = greet(channel, "bureau", asked)
-        again = greet(channel, "bureau", {"a1": b"x" * 32})
+        found = greet(channel, "bureau", asked, identity.load(bank).public)
+        again = greet(channel, "bureau", {"a1": b"x" * 32}, "5" * 64)
     assert abs(found.clock) < 5
     assert found.welcome.versions == list(SPOKEN)
     assert found.welcome.allow == ["align", "train", "score", "export"]
     assert found.welcome.alignments == {"a1": "same", "a3": "unknown"}
     assert again.welcome.alignments == {"a1": "different"}
+    assert found.welcome.identity == bytes.fromhex(identity.load(bureau).public)
+    assert (found.welcome.known, again.welcome.known) == ("same", "different")
 
 
 def test_a_stranger_is_told_nothing(make_party: Any, bureau: Config, serve: Any, join: Any) -> None:

@@ -39,11 +39,13 @@ class Hello(Struct, frozen=True, tag_field="kind"):
         versions: protocol versions that it speaks.
         package: the version of its package, for people.
         alignments: fingerprints of alignments by name, to learn whether both sides still hold the same.
+        identity: public key that it signs with, to learn whether it is the configured one.
     """
 
     versions: Versions
     package: Package
     alignments: Annotated[dict[Identifier, Key32], Meta(max_length=16)] = {}
+    identity: Key32 | None = None
 
 
 class Welcome(Struct, frozen=True, tag_field="kind"):
@@ -54,6 +56,8 @@ class Welcome(Struct, frozen=True, tag_field="kind"):
         time: the feature party's clock, seconds since 1970 UTC.
         allow: what the peer that asks may ask for.
         alignments: for each that was named, whether this side holds it with that fingerprint.
+        identity: public key that it signs with, None where it has none.
+        known: whether the identity in the Hello is the one that it has configured.
     """
 
     versions: Versions
@@ -61,6 +65,8 @@ class Welcome(Struct, frozen=True, tag_field="kind"):
     time: Annotated[float, Meta(ge=0, le=1e12)]
     allow: Annotated[list[Identifier], Meta(max_length=16)] = []
     alignments: Annotated[dict[Identifier, Agreement], Meta(max_length=16)] = {}
+    identity: Key32 | None = None
+    known: Agreement = "unknown"
 
 
 _hello_decoder = msgspec.msgpack.Decoder(Envelope[Hello])

@@ -20,14 +20,15 @@ from vfl.wire.handshake import (
     is_handshake,
 )
 
-HELLO = Hello([2, 3], "0.1.0", {"a1": b"f" * 32})
-WELCOME = Welcome([2], "0.1.0", 1.5, ["align"], {"a1": "same"})
+HELLO = Hello([2, 3], "0.1.0", {"a1": b"f" * 32}, b"i" * 32)
+WELCOME = Welcome([3], "0.1.0", 1.5, ["align"], {"a1": "same"}, b"j" * 32, "different")
 
 
 def test_the_bytes_of_a_handshake_never_change() -> None:
     """A known vector: a version that writes other bytes would not be understood by those before it."""
-    assert encode_handshake(Hello([2], "1")) == (
-        b"\0\x93\xa9handshake\x01\x84\xa4kind\xa5Hello\xa8versions\x91\x02\xa7package\xa11\xaaalignments\x80"
+    assert encode_handshake(Hello([3], "1")) == (
+        b"\0\x94\xa9handshake\x01\x85\xa4kind\xa5Hello\xa8versions\x91\x03\xa7package\xa11\xaaalignments\x80"
+        b"\xa8identity\xc0\xc4\x00"
     )
 
 
@@ -56,14 +57,14 @@ def test_versions_in_common_are_agreed_on() -> None:
 
 def test_an_incompatible_peer_is_told_what_both_speak() -> None:
     """The refusal names the versions of either side, and that the older one has to be upgraded."""
-    with pytest.raises(VersionMismatch, match=r"bank speaks protocol 7, 9 .* other side 2 .* upgrade"):
+    with pytest.raises(VersionMismatch, match=r"bank speaks protocol 7, 9 .* other side 3 .* upgrade"):
         agree("bank", [9, 7], "9.0", "0.1")
 
 
 def test_a_message_of_another_version_is_refused_by_name() -> None:
     """Neither side guesses at bytes of another version."""
     frame = encode(Envelope("job", 1, m.SumRoot()))
-    with pytest.raises(VersionMismatch, match="version 9 is not spoken here, 2 is"):
+    with pytest.raises(VersionMismatch, match="version 9 is not spoken here, 3 is"):
         decode_request(b"\x09" + frame[1:])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,12 +17,14 @@ import sqlalchemy as sa
 
 from parties import database, identity
 from parties.identity import Identity
-from vfl.errors import BadSignature, NotAllowed, StateError
-from vfl.wire.contract import Contract, decode_contract
+from vfl.errors import BadSignature, NotAllowed, StateError, VflError
+from vfl.wire.contract import Action, Contract, decode_contract, digest_of
 from vfl.wire.messages import Signature
 
 PROPOSED, WAITING, SIGNED, REJECTED = "proposed", "waiting", "signed", "rejected"
 APPROVED = "approved"
+
+_STATE = sa.select(database.contracts.c.state).where(database.contracts.c.digest == sa.bindparam("digest"))
 
 
 class Decision(NamedTuple):
@@ -68,6 +71,13 @@ class Kept(NamedTuple):
         """Whether all parties have signed."""
         return all(key.hex() in self.signatures for key in self.contract.identities)
 
+    def verify(self) -> None:
+        """Raise BadSignature where the terms, or a signature, are not those that were signed."""
+        if self.contract.digest() != self.digest:
+            raise BadSignature("the terms of this contract, as this party keeps them, do not fit its digest")
+        for public, signature in self.signatures.items():
+            identity.verify(public, "contract", self.digest, signature)
+
 
 class Contracts:
     """The contracts in a party's database."""
@@ -99,6 +109,12 @@ class Contracts:
         found = self._select(database.contracts.c.digest == digest.hex())
         return found[0] if found else None
 
+    def state(self, digest: bytes) -> str | None:
+        """Return where a contract stands now, None where there is none."""
+        with self._engine.connect() as connection:
+            found: str | None = connection.execute(_STATE, {"digest": digest.hex()}).scalar()
+        return found
+
     def named(self, prefix: str) -> Kept:
         """Return the contract whose digest begins so; raises StateError where that is none or several."""
         found = [kept for kept in self.all() if kept.digest.hex().startswith(prefix.lower())]
@@ -106,9 +122,23 @@ class Contracts:
             raise StateError(f"{len(found)} contracts begin with {prefix}; see `vfl jobs list`")
         return found[0]
 
-    def all(self) -> list[Kept]:
-        """Return all contracts, the newest first."""
-        return self._select(sa.true())
+    def all(self, action: Action | None = None) -> list[Kept]:
+        """Return all contracts, or those about one kind of job, the newest first."""
+        return self._select(sa.true() if action is None else database.contracts.c.action == action)
+
+    def faults(self) -> dict[str, str]:
+        """Return by digest of every contract that is kept what does not fit it, empty where all does."""
+        found, table, signed = {}, database.contracts.c, database.signatures
+        with self._engine.connect() as connection:
+            for digest, terms in connection.execute(sa.select(table.digest, table.contract)):
+                fits = isinstance(terms, bytes) and digest_of(terms).hex() == digest
+                found[digest] = "" if fits else "its terms were changed"
+            for digest, public, signature in connection.execute(sa.select(signed)):
+                try:
+                    identity.verify(public, "contract", bytes.fromhex(digest), signature)
+                except (VflError, ValueError, TypeError):
+                    found[digest] = found.get(digest) or f"the signature of {public[:12]} was changed"
+        return found
 
     def set_state(self, digest: bytes, state: str) -> None:
         table = database.contracts
@@ -163,29 +193,34 @@ class Contracts:
         return True
 
     def _select(self, where: sa.ColumnElement[bool]) -> list[Kept]:
-        table, signed, decided = database.contracts, database.signatures, database.decisions
+        table = database.contracts
+        of_these = sa.select(table.c.digest).where(where)
+        signatures: dict[str, dict[str, bytes]] = defaultdict(dict)
+        decisions: dict[str, list[Decision]] = defaultdict(list)
         with self._engine.connect() as connection:
             rows = connection.execute(
                 sa.select(table).where(where).order_by(table.c.created.desc(), table.c.digest)
             ).all()
-            found = []
-            for row in rows:
-                of = connection.execute(sa.select(signed).where(signed.c.digest == row.digest))
-                by = connection.execute(sa.select(decided).where(decided.c.digest == row.digest))
-                found.append(
-                    Kept(
-                        bytes.fromhex(row.digest),
-                        row.peer,
-                        decode_contract(row.contract),
-                        json.loads(row.columns),
-                        row.state,
-                        row.needed,
-                        row.created,
-                        {each.identity: each.signature for each in of},
-                        [Decision(d.approver, d.decision, d.time, d.signature) for d in by],
-                    )
-                )
-        return found
+            signed = sa.select(database.signatures).where(database.signatures.c.digest.in_(of_these))
+            for one in connection.execute(signed):
+                signatures[one.digest][one.identity] = one.signature
+            decided = sa.select(database.decisions).where(database.decisions.c.digest.in_(of_these))
+            for one in connection.execute(decided):
+                decisions[one.digest].append(Decision(one.approver, one.decision, one.time, one.signature))
+        return [
+            Kept(
+                bytes.fromhex(row.digest),
+                row.peer,
+                decode_contract(row.contract),
+                json.loads(row.columns),
+                row.state,
+                row.needed,
+                row.created,
+                signatures[row.digest],
+                decisions[row.digest],
+            )
+            for row in rows
+        ]
 
 
 def check_in_force(kept: Kept | None, peer: str, now: float) -> Kept:

@@ -86,6 +86,14 @@ decisions = sa.Table(
     sa.Column("time", sa.String(32), nullable=False),
 )
 
+rates = sa.Table(
+    "rates",
+    tables,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("left", sa.Float(53), nullable=False),
+    sa.Column("at", sa.Float(53), nullable=False),
+)
+
 api_keys = sa.Table(
     "api_keys",
     tables,

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from parties import greeting, policy
 from parties.config import Config
-from parties.contracts import Contracts
 from parties.heads import countersign
 from parties.jobs import Jobs
 from parties.ledger import Ledger
@@ -57,7 +56,7 @@ class Door:
         self._ledger = ledger
         self._source = Source(config)
         self._observe = observe
-        self.jobs = Jobs(engine, Notary(config, Contracts(engine), self._source))
+        self.jobs = Jobs(engine, Notary(config, engine, self._source))
 
     def receive(self, fingerprint: str, read: Callable[[], bytes]) -> tuple[int, bytes]:
         """Return the HTTP status and the frame that answer a request.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from parties import identity, terms
 from parties.config import Config
 from parties.contracts import REJECTED, SIGNED, WAITING, Contracts, Kept, check_in_force, seconds_now
+from parties.rates import Rates
 from parties.rows import Source
 from vfl.errors import NotAllowed
 from vfl.wire import messages as m
@@ -16,13 +19,14 @@ class Notary:
 
     Args:
         config: the party's configuration.
-        contracts: those that are kept.
+        engine: its database, with the contracts that are kept.
         source: this party's rows, whose columns a contract names.
     """
 
-    def __init__(self, config: Config, contracts: Contracts, source: Source) -> None:
-        self._config, self._contracts, self._source = config, contracts, source
-        self._rates = terms.Rates()
+    def __init__(self, config: Config, engine: sa.Engine, source: Source) -> None:
+        self._config, self._contracts, self._source = config, Contracts(engine), source
+        self._rates = Rates(engine)
+        self._in_force: dict[bytes, Kept] = {}
 
     def answer(self, peer: str, request: m.ProposeContract) -> m.ContractAnswered:
         """Sign a contract, say that it waits for people, or refuse it.
@@ -60,11 +64,24 @@ class Notary:
         return m.ContractAnswered("waiting", missing, b"")
 
     def in_force(self, peer: str, digest: bytes) -> Kept:
-        """Return the contract that a message names; raises NotAllowed where it does not hold.
+        """Return the contract that a message names.
 
-        It is read for every message, so that what people reject ends at once.
+        Its state is read for every message, so that what people reject ends at once, in whichever process
+        they do. The rest never changes once all have signed, and is read and verified once.
+
+        Raises:
+            NotAllowed: it does not hold.
+            BadSignature: it is not what was signed.
         """
-        return check_in_force(self._contracts.get(digest), peer, seconds_now())
+        now = seconds_now()
+        known = self._in_force.get(digest)
+        if known is not None and (state := self._contracts.state(digest)) is not None:
+            return check_in_force(known._replace(state=state), peer, now)
+        kept = check_in_force(self._contracts.get(digest), peer, now)
+        kept.verify()
+        lasting = {of: one for of, one in self._in_force.items() if now < one.contract.expires}
+        self._in_force = lasting | {digest: kept}
+        return kept
 
     def check(self, kept: Kept, message: m.Message, opening: bool) -> None:
         """Refuse a message that goes beyond its contract; raises NotAllowed or RateExceeded."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from parties.config import Config
 from parties.policy import PERMISSION_FOR
 from parties.settings import Peer
-from vfl.errors import NotAllowed, RateExceeded
+from vfl.errors import NotAllowed
 from vfl.wire import messages as m
 from vfl.wire.contract import Algorithm, Contract, Member
 
@@ -127,28 +127,6 @@ def check_message(contract: Contract, message: m.Message) -> None:
         raise NotAllowed(
             f"tree number {message.tree + 1} was asked for; the contract allows {contract.trees}"
         )
-
-
-class Rates:
-    """Customers scored under each contract: as many at once as an hour allows, refilled evenly.
-
-    It is kept in memory: a party that restarts begins with a full hour.
-    """
-
-    def __init__(self) -> None:
-        self._left: dict[bytes, tuple[float, float]] = {}
-
-    def take(self, digest: bytes, contract: Contract, rows: int, now: float) -> None:
-        """Count rows that are asked for; raises RateExceeded, and counts none, where they are too many."""
-        per_hour = contract.rows_per_hour
-        left, at = self._left.get(digest, (float(per_hour), now))
-        left = min(float(per_hour), left + (now - at) * per_hour / 3600)
-        if rows > left:
-            self._left[digest] = (left, now)
-            raise RateExceeded(
-                f"{rows} rows asked; the contract allows {per_hour} an hour, wait for some time"
-            )
-        self._left[digest] = (left - rows, now)
 
 
 def _action(opening: m.Message) -> str:

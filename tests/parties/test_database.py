@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from parties import database
 from parties.config import Config
-from parties.contracts import Contracts
 from parties.jobs import Jobs
 from parties.label import LabelParty
 from parties.ledger import Ledger
@@ -147,7 +146,7 @@ def test_a_restart_on_postgresql_interrupts_open_jobs(
     contract = signed(bank, bureau, "align", alignment="a1")
 
     def started() -> Jobs:
-        return Jobs(engine, Notary(bureau, Contracts(engine), Source(bureau)))
+        return Jobs(engine, Notary(bureau, engine, Source(bureau)))
 
     opening = Envelope("j1", 1, ALIGN, contract)
     started().answer("bank", peer, opening, lambda _: lambda _: m.AlignmentOpened(1))

@@ -10,7 +10,6 @@ import pytest
 
 from parties import database, jobs
 from parties.config import Config
-from parties.contracts import Contracts
 from parties.jobs import Jobs
 from parties.notary import Notary
 from parties.rows import Source
@@ -35,7 +34,7 @@ class Bureau:
         self.export = signed(bank, bureau, "export", model="m1")
 
     def jobs(self) -> Jobs:
-        return Jobs(self.engine, Notary(self.config, Contracts(self.engine), Source(self.config)))
+        return Jobs(self.engine, Notary(self.config, self.engine, Source(self.config)))
 
     def ask(self, held: Jobs, job: str, body: m.Request, sequence: int = 1) -> m.Message:
         return held.answer("bank", PEER, self.envelope(job, body, sequence), lambda _: answer_all).body

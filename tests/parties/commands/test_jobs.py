@@ -38,9 +38,8 @@ def propose(bank: Config, bureau: Config, drafted: Callable[..., Any]) -> Callab
     def ask(needed: int) -> m.ContractAnswered:
         peer = msgspec.structs.replace(bureau.peers["bank"], approvals=needed)
         config = msgspec.structs.replace(bureau, peers={"bank": peer})
-        contracts = Contracts(database.connect(config))
         request = m.ProposeContract(contract.to_bytes(), [signed])
-        return Notary(config, contracts, Source(config)).answer("bank", request)
+        return Notary(config, database.connect(config), Source(config)).answer("bank", request)
 
     return ask
 
@@ -119,7 +118,7 @@ def test_an_approval_written_past_the_command_does_not_count(
         kept.contract.to_bytes(),
         [m.Signature(bytes.fromhex(public), signature) for public, signature in kept.signatures.items()],
     )
-    assert Notary(strict, contracts, Source(strict)).answer("bank", request).state == "waiting"
+    assert Notary(strict, database.connect(strict), Source(strict)).answer("bank", request).state == "waiting"
 
 
 def test_two_approvals_need_two_names(bureau: Config) -> None:

@@ -17,7 +17,8 @@ from vfl.scorecard.feature_party import BinningWorker
 from vfl.scorecard.model import Binning
 from vfl.scoring.feature_party import ScoringWorker, ShareWorker
 from vfl.scoring.kinds import AnyFeatureShare
-from vfl.trees.feature_party import TrainingWorker
+from vfl.trees.feature_party import NO_GUARD, TrainingWorker
+from vfl.trees.guard import Guard
 from vfl.trees.order import common_order
 from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
@@ -44,6 +45,7 @@ class MemoryParty:
         show_columns: bool = True,
         min_rows: int = 1,
         directions: int | None = None,
+        guard: Guard = NO_GUARD,
     ) -> None:
         self.name = name
         self.frame = frame
@@ -53,6 +55,7 @@ class MemoryParty:
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
         self._show_columns, self._min_rows, self._directions = show_columns, min_rows, directions
+        self._guard = guard
         self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
 
     def load_alignment(self, alignment_id: str) -> Alignment:
@@ -72,16 +75,14 @@ class MemoryParty:
             raise StateError("there is no such model")
         return self.shares[model_id]
 
-    def start_draft(self, model_id: str, head: bytes) -> None:
-        self.drafts[model_id] = [head]
+    def start_draft(self, name: str, head: bytes) -> None:
+        self.drafts[name] = [head]
 
-    def append_draft(self, model_id: str, entry: bytes) -> None:
-        self.drafts[model_id].append(entry)
+    def append_draft(self, name: str, entry: bytes) -> None:
+        self.drafts[name].append(entry)
 
-    def load_draft(self, model_id: str) -> list[bytes]:
-        if model_id not in self.drafts:
-            raise StateError("there is no such model")
-        return self.drafts[model_id]
+    def load_draft(self, name: str) -> list[bytes]:
+        return list(self.drafts.get(name, []))
 
     def save_binning(self, binning_id: str, binning: Binning) -> None:
         self.binnings[binning_id] = binning
@@ -114,7 +115,7 @@ class MemoryParty:
             return LinearWorker(self, show_columns=self._show_columns, directions=self._directions).handle
         if isinstance(opening, m.OpenShared):
             return SharedWorker(self, show_columns=self._show_columns).handle
-        return TrainingWorker(self, show_columns=self._show_columns).handle
+        return TrainingWorker(self, show_columns=self._show_columns, guard=self._guard).handle
 
 
 class Consortium:

@@ -8,13 +8,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vfl.draft import DraftStore
 from vfl.errors import NotAligned
 from vfl.psi.alignment import Alignment
 from vfl.scorecard.model import Binning
 from vfl.scoring.kinds import AnyFeatureShare
 
 
-class FeatureStore(Protocol):
+class FeatureStore(DraftStore, Protocol):
     """What a feature party keeps, wherever it keeps it.
 
     Attributes:
@@ -36,21 +37,6 @@ class FeatureStore(Protocol):
 
     def load_share(self, model_id: str) -> AnyFeatureShare:
         """Raises StateError where there is none of that name."""
-        ...
-
-    def start_draft(self, model_id: str, head: bytes) -> None:
-        """Begin the record of a model that is being trained, in place of an older one of that name."""
-        ...
-
-    def append_draft(self, model_id: str, entry: bytes) -> None:
-        """Add an entry without a line feed to the record; it outlives a crash once this has returned."""
-        ...
-
-    def load_draft(self, model_id: str) -> list[bytes]:
-        """The head and the entries of a record, none where there is no record of that name.
-
-        An entry whose writing was broken off is not among them.
-        """
         ...
 
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:

@@ -1,26 +1,27 @@
-"""What a feature party keeps of a model while it is trained: splits that its columns won, and what it told.
+"""The draft of a training: what was asked of each tree, and which splits this party's columns won.
 
-A draft is a log. Its head says which training it belongs to, an entry which splits were won in a level of a
-tree and of which rows sums were told, another that the training went on after so many trees: splits of later
-ones are void, but what was told stays told.
+An entry says which splits were won in a level of a tree and what was asked there, another that the training
+went on after so many trees: splits of later ones are void, but these must grow again as they did before.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from vfl.binning import Bins, Cuts
-from vfl.errors import NotAligned, NotAllowed, StateError
+from vfl.draft import Draft, DraftStore, head
+from vfl.errors import NotAligned, NotAllowed
 from vfl.trees.columns import OwnSplit
 from vfl.wire import messages as m
 
 MAX_RESUMED = 100
-"""How often one training may go on: every time may show the sums of a tree anew."""
+"""How often one training may go on: every time may show the sums of a tree once more."""
+
+ANEW = "train anew under another name"
 
 
 class Grown(Struct, frozen=True, tag="grown", forbid_unknown_fields=True):
@@ -30,97 +31,82 @@ class Grown(Struct, frozen=True, tag="grown", forbid_unknown_fields=True):
 
 
 class Level(Struct, frozen=True, tag="level", forbid_unknown_fields=True):
-    """One level of a tree: splits won, and by node the digest of the rows whose sums were told."""
+    """One level of a tree: a digest of the request about it, and the splits that came with it."""
 
     tree: int
+    level: int
+    asked: bytes
     splits: list[OwnSplit]
-    told: dict[int, bytes]
 
 
-class Kept(NamedTuple):
-    """What stands of a draft: splits, and by tree how many came before it; by tree and node what was told.
+class TrainingDraft:
+    """The draft of one training, begun or taken up.
 
-    ``times``: in how many sums a row can have been, of the trees that stand.
-    """
-
-    splits: list[OwnSplit]
-    before: list[int]
-    told: dict[tuple[int, int], bytes]
-    times: int
-
-
-def head(opening: m.OpenTraining, cuts: Cuts, bins: Bins) -> bytes:
-    """Return a digest of what must stay the same for a training to go on: its contract and this party's data.
-
-    The Paillier key may be another one, and how far the training is.
-    """
-    contract = msgspec.structs.replace(opening, public_key=b"-", grown=0, splits=0)
-    digest = hashlib.sha256(msgspec.msgpack.encode(contract))
-    for array in (cuts.values, cuts.pointers, cuts.min_values, bins):
-        digest.update(array.tobytes())
-    return digest.hexdigest().encode()
-
-
-def entry(event: Grown | Level) -> bytes:
-    """Return an entry of a draft: one line of JSON."""
-    return msgspec.json.encode(event)
-
-
-def is_begun(lines: list[bytes]) -> bool:
-    """Return whether sums were told, so that the training can only go on; raises StateError."""
-    return any(isinstance(event, Level) for event in _events(lines))
-
-
-def resumed(lines: list[bytes], expected: bytes, trees: int, n_splits: int) -> Kept:
-    """Return what stands of a draft after its first ``trees`` trees.
+    A tree that is grown again, because the training was broken off, is asked about as it was before, request
+    by request. So no sums are ever told of almost the rows of others of that tree: their difference would be
+    a sum of the few rows by which these differ. An honest label party grows the same tree anyway.
 
     Args:
-        lines: the head and entries of the draft; none where there is no draft.
-        expected: the head that it must have.
-        n_splits: how many splits the label party counts in those trees.
+        store: where it is kept.
+        opening: says after how many trees the training goes on, and how many splits they have of this party.
+        cuts, bins: this party's data.
+
+    Attributes:
+        splits: those of the trees that stand.
+        before: for each of these trees how many splits came before it.
+        levels: in how many levels of them sums can have been told.
 
     Raises:
-        NotAligned: the draft is of another contract, has other splits, or this party's data changed since.
-        NotAllowed: the training went on too often.
-        StateError: there is no draft, or it is damaged.
+        NotAligned: the training was begun on other terms, has other splits, or this party's data changed.
+        NotAllowed: it went on too often.
+        StateError: the draft cannot be read or written.
     """
-    if not lines:
-        raise StateError("nothing is kept here of a training of this model; train anew")
-    if lines[0] != expected:
-        raise NotAligned(
-            "the training cannot go on: it was begun otherwise, or this party's data changed; "
-            "train anew under another name"
-        )
-    events = _events(lines)
-    if sum(isinstance(event, Grown) for event in events) >= MAX_RESUMED:
-        raise NotAllowed(f"a training may go on {MAX_RESUMED} times; train anew under another name")
-    standing = _standing([*events, Grown(trees)])
-    splits = [split for level in standing for split in level.splits]
-    if len(splits) != n_splits:
-        raise NotAligned(f"{len(splits)} splits of those trees are kept here, not {n_splits}; train anew")
-    before = [sum(len(level.splits) for level in standing if level.tree < tree) for tree in range(trees)]
-    told = {
-        (event.tree, node): digest
-        for event in events
-        if isinstance(event, Level) and event.tree >= trees
-        for node, digest in event.told.items()
-    }
-    return Kept(splits, before, told, sum(bool(level.told) for level in standing))
+
+    def __init__(self, store: DraftStore, opening: m.OpenTraining, cuts: Cuts, bins: Bins) -> None:
+        terms = msgspec.structs.replace(opening, public_key=b"-", grown=0, splits=0)
+        data = (cuts.values, cuts.pointers, cuts.min_values, bins)
+        self._draft = Draft(store, opening.model, head(terms, *data), ANEW)
+        entries, trees = self._draft.entries(Grown | Level), opening.grown
+        self._draft.check_attempts(entries, Grown, MAX_RESUMED)
+        standing = _standing([*entries, Grown(trees)])
+        self.splits = [split for level in standing for split in level.splits]
+        if len(self.splits) != opening.splits:
+            raise NotAligned(
+                f"{len(self.splits)} splits of those trees are kept here, not {opening.splits}; {ANEW}"
+            )
+        self.before = [
+            sum(len(level.splits) for level in standing if level.tree < tree) for tree in range(trees)
+        ]
+        self.levels = len(standing)
+        self._asked = {
+            (entry.tree, entry.level): entry.asked for entry in entries if isinstance(entry, Level)
+        }
+        if entries or trees:
+            self._draft.keep(Grown(trees))
+
+    def open_tree(self, request: m.OpenTree) -> None:
+        """Take the request that opens a tree; raises NotAllowed as `ask` does."""
+        self._tree, self._level = request.tree, -1
+        self.ask(request)
+
+    def ask(self, request: m.OpenTree | m.GrowLevel) -> None:
+        """Take the next request about the tree; raises NotAllowed where another one was answered before."""
+        self._level += 1
+        self._digest = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
+        if self._asked.get((self._tree, self._level), self._digest) != self._digest:
+            raise NotAllowed(f"tree {self._tree} does not grow again as it did before; {ANEW}")
+
+    def keep(self, splits: list[OwnSplit]) -> None:
+        """Write down the request taken last and the splits it brought, before the answer leaves."""
+        self._draft.keep(Level(self._tree, self._level, self._digest, splits))
 
 
-def _events(lines: list[bytes]) -> list[Grown | Level]:
-    try:
-        return [msgspec.json.decode(line, type=Grown | Level) for line in lines[1:]]
-    except msgspec.MsgspecError:
-        raise StateError("the record of a training is damaged; train anew under another name") from None
-
-
-def _standing(events: Iterable[Grown | Level]) -> list[Level]:
+def _standing(entries: Iterable[Grown | Level]) -> list[Level]:
     """Return the levels that no later resumption made void."""
     standing: list[Level] = []
-    for event in events:
-        if isinstance(event, Level):
-            standing.append(event)
+    for entry in entries:
+        if isinstance(entry, Level):
+            standing.append(entry)
         else:
-            standing = [level for level in standing if level.tree < event.trees]
+            standing = [level for level in standing if level.tree < entry.trees]
     return standing

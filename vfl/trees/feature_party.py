@@ -19,9 +19,9 @@ from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence, ParameterErr
 from vfl.model import FeatureShare, SplitTable
 from vfl.store import FeatureStore, open_rows
 from vfl.trace import span
-from vfl.trees import draft
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import NodeRows, OwnSplit, goes_left
+from vfl.trees.draft import TrainingDraft
 from vfl.trees.guard import Disclosure, Guard, few_missing, merge_bins
 from vfl.trees.sums import BinSums, plan
 from vfl.wire import messages as m
@@ -88,29 +88,11 @@ class TrainingWorker:
         self._n_bins = self._cuts.n_bins
         self._reserve(int(np.count_nonzero(fit)))
         self._columns: Integers = np.zeros(0, dtype=np.int64)
-        kept = self._begin(request)
-        self._splits, self._splits_before_tree = kept.splits, kept.before
-        self._disclosure = Disclosure(self._guard, len(self._fit), kept.told, kept.times)
+        self._draft = TrainingDraft(self._store, request, self._cuts, self._bins)
+        self._splits, self._splits_before_tree = self._draft.splits, self._draft.before
+        self._disclosure = Disclosure(self._guard, len(self._fit), self._draft.levels)
         shown = names if self._show_columns else [""] * len(names)
         return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
-
-    def _begin(self, request: m.OpenTraining) -> draft.Kept:
-        """Begin the draft of a new model, or take up that of a model that was broken off."""
-        if request.grown > request.trees:
-            raise OutOfRange(f"{request.grown} trees grown of {request.trees}")
-        head, lines = draft.head(request, self._cuts, self._bins), self._store.load_draft(self._model)
-        if not request.grown and not draft.is_begun(lines):
-            self._store.start_draft(self._model, head)
-            return draft.Kept([], [], {}, 0)
-        kept = draft.resumed(lines, head, request.grown, request.splits)
-        self._store.append_draft(self._model, draft.entry(draft.Grown(request.grown)))
-        return kept
-
-    def _keep(self, splits: list[OwnSplit]) -> None:
-        """Write down a level before its sums leave."""
-        level = draft.Level(len(self._splits_before_tree) - 1, splits, self._disclosure.take())
-        if level.splits or level.told:
-            self._store.append_draft(self._model, draft.entry(level))
 
     def _merge(self, columns: npt.NDArray[np.float32]) -> None:
         """Make bins coarser until each has enough rows, missing values included."""
@@ -139,7 +121,8 @@ class TrainingWorker:
         sampled = from_bitmap(request.rows, len(self._fit)) if request.rows else self._fit
         if (sampled & ~self._fit).any():
             raise OutOfRange("a tree samples rows that the job does not fit")
-        self._disclosure.open_tree(request.tree, sampled)
+        self._draft.open_tree(request)
+        self._disclosure.open_tree(sampled)
         # A tree in which this party has no sampled column is never opened here.
         skipped = request.tree + 1 - len(self._splits_before_tree)
         self._splits_before_tree += [len(self._splits)] * skipped
@@ -168,10 +151,11 @@ class TrainingWorker:
     def _sum_root(self, request: m.SumRoot) -> m.LevelGrown:
         if self._received != len(self._residues):
             raise OutOfSequence(f"{self._received} of {len(self._residues)} ciphertexts have come")
-        self._keep([])
+        self._draft.keep([])
         return m.LevelGrown([], [self._node_sums(0)])
 
     def _grow_level(self, request: m.GrowLevel) -> m.LevelGrown:
+        self._draft.ask(request)
         directions = []
         for split in request.splits:
             go_left = self._apply(split)
@@ -184,7 +168,7 @@ class TrainingWorker:
         if not all(left in self._nodes and left + 1 in self._nodes for left in request.siblings):
             raise OutOfRange("sums were asked of nodes that are not there")
         told = [left for left in request.siblings if self._disclosure.tells(left, self._nodes)]
-        self._keep(self._splits[len(self._splits) - len(request.splits) :])
+        self._draft.keep(self._splits[len(self._splits) - len(request.splits) :])
         return m.LevelGrown(directions, [self._child_sums(left, left in told) for left in request.siblings])
 
     def _close(self, request: m.CloseTraining) -> m.TrainingClosed:

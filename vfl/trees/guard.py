@@ -1,4 +1,4 @@
-"""What a feature party does not tell, whoever asks: sums of few rows, and of one node for different rows.
+"""What a feature party does not tell, whoever asks: sums of few rows.
 
 A label party knows the gradient of every row. The fewer rows a sum has, the closer it comes to naming the bin
 of each; two sums of almost the same rows differ by those few. Sums that are withheld end the part that the
@@ -7,8 +7,6 @@ party's columns have in the node, in its sibling, which the parent's sums would 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,36 +80,27 @@ def few_missing(bins: Bins, n_bins: Integers, fit: Bool, least: int) -> dict[int
 
 
 class Disclosure:
-    """Which sums of one training were told, and so which may be told still.
-
-    No sums are told twice of one node for different rows: their difference would be a sum of the few rows by
-    which these differ. That holds for a tree that is grown again because the training was broken off, too.
+    """Which sums of one training may be told.
 
     Args:
         guard: the owner's.
         rows: rows of the job.
-        told: by tree and node, a digest of the rows whose sums were told before the job was broken off.
-        times: in how many sums any row was before.
+        times: in how many sums any row can have been before the job was broken off.
     """
 
-    def __init__(
-        self, guard: Guard, rows: int, told: Mapping[tuple[int, int], bytes] | None = None, times: int = 0
-    ) -> None:
+    def __init__(self, guard: Guard, rows: int, times: int = 0) -> None:
         self._guard = guard
-        self._before = dict(told or {})
         self._times = np.full(rows, times, dtype=np.int64)
-        self._digests: dict[int, bytes] = {}
 
-    def open_tree(self, tree: int, sampled: Bool) -> None:
+    def open_tree(self, sampled: Bool) -> None:
         """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
         rows = np.flatnonzero(sampled)
         least = max(self._guard.node_rows, self._guard.vector_rows)
         if 0 < len(rows) < least:
             raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
-        self._tree = tree
         self._closed: set[int] = set()
         self._asked: set[int] = set()
-        self._tell(0, rows)
+        self._tell(rows)
 
     def split(self, node: int, left: int) -> None:
         """Note that a node is split; its children take after it."""
@@ -125,33 +114,20 @@ class Disclosure:
 
         Raises:
             OutOfSequence: they were asked for before.
-            NotAllowed: they were told for other rows, or a row has been in as many sums as the owner allows.
+            NotAllowed: a row has been in as many sums as the owner allows.
         """
         if left in self._asked:
             raise OutOfSequence(f"the sums of node {left} or its sibling were asked for before")
         self._asked.add(left)
-        children = {child: nodes.sampled(child) for child in (left, left + 1)}
-        if left in self._closed or any(
-            0 < len(rows) < self._guard.node_rows for rows in children.values()
-        ):
-            self._closed |= {*children}
+        children = [nodes.sampled(child) for child in (left, left + 1)]
+        if left in self._closed or any(0 < len(rows) < self._guard.node_rows for rows in children):
+            self._closed |= {left, left + 1}
             return False
-        for child, rows in children.items():
-            self._tell(child, rows)
+        for rows in children:
+            self._tell(rows)
         return True
 
-    def take(self) -> dict[int, bytes]:
-        """Return the digests of nodes told since the last call, to be kept before the sums leave."""
-        digests, self._digests = self._digests, {}
-        return digests
-
-    def _tell(self, node: int, rows: Integers) -> None:
-        digest = hashlib.sha256(rows.astype("<i8").tobytes()).digest()
-        if self._before.get((self._tree, node), digest) != digest:
-            raise NotAllowed(
-                f"the sums of node {node} of tree {self._tree} were told for other rows; train anew"
-            )
-        self._digests[node] = digest
+    def _tell(self, rows: Integers) -> None:
         self._times[rows] += 1
         limit = self._guard.histograms
         if limit is not None and len(rows) and int(self._times[rows].max()) > limit:

@@ -230,13 +230,9 @@ class _Training:
         g, h = self._loss.gradients(margin, table.labels, table.weights, params.scale_pos_weight)
         sampled, g, h = sample_rows(self._fit, g, h, params, self._rng)
         fixed = FixedPoint(self._packing.fraction_bits)
-        return Gradients(
-            fixed.quantise(g).astype(np.float64), fixed.quantise(h).astype(np.float64), sampled
-        )
+        return Gradients(fixed.quantise(g).astype(np.float64), fixed.quantise(h).astype(np.float64), sampled)
 
-    def _close(
-        self, trees: list[Tree], stopping: EarlyStopping
-    ) -> TrainingResult:
+    def _close(self, trees: list[Tree], stopping: EarlyStopping) -> TrainingResult:
         own, cuts = self._own, self._cuts
         kept = trees[: stopping.trees_kept(len(trees))]
         with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:

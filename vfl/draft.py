@@ -1,0 +1,103 @@
+"""What a feature party keeps of work that is under way, so that it can go on or be done again.
+
+A draft is a log. Its head is a digest of the terms and of this party's data; its entries say what was told.
+As long as nothing was told, work may begin anew on other terms. After that it is done again as it was begun
+or not at all, and only so often: a label party must not learn from many attempts, each broken off before
+its end, what it is not to learn from one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+import msgspec
+import numpy.typing as npt
+from msgspec import Struct
+
+from vfl.errors import NotAligned, NotAllowed, StateError
+
+MAX_ATTEMPTS = 10
+"""How often work may be done of which something was told: as often as a label party opens a job by itself."""
+
+
+class DraftStore(Protocol):
+    """Where a feature party keeps its drafts."""
+
+    def start_draft(self, name: str, head: bytes) -> None:
+        """Begin a draft, in place of an older one of that name."""
+        ...
+
+    def append_draft(self, name: str, entry: bytes) -> None:
+        """Add an entry without a line feed to a draft; it outlives a crash once this has returned."""
+        ...
+
+    def load_draft(self, name: str) -> list[bytes]:
+        """The head and the entries of a draft, none where there is no draft of that name.
+
+        An entry whose writing was broken off is not among them.
+        """
+        ...
+
+
+class Told(Struct, frozen=True, tag="told", forbid_unknown_fields=True):
+    """An attempt comes to tell something."""
+
+
+def head(terms: Struct, *data: npt.NDArray[Any]) -> bytes:
+    """Return a digest of what must stay the same for work to be done again.
+
+    Args:
+        terms: the opening of the job, less what may differ: its key, for one.
+        data: this party's.
+    """
+    digest = hashlib.sha256(msgspec.msgpack.encode(terms))
+    for array in data:
+        digest.update(f"{array.shape}{array.dtype.str}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest().encode()
+
+
+def of_binning(binning: str) -> str:
+    """Return the name of the draft of a binning, which no model has."""
+    return f"binning@{binning}"
+
+
+class Draft:
+    """The draft of one piece of work, begun or taken up.
+
+    Args:
+        store: where it is kept.
+        name: of the model, or what `of_binning` makes of the name of a binning.
+        head: what `head` gave.
+        remedy: what the label party can do where the work cannot be done again.
+
+    Raises:
+        NotAligned: something was told on other terms, or before this party's data changed.
+        StateError: the draft cannot be read or written.
+    """
+
+    def __init__(self, store: DraftStore, name: str, head: bytes, remedy: str) -> None:
+        self._store, self._name, self._remedy = store, name, remedy
+        lines = store.load_draft(name)
+        self._entries = lines[1:]
+        if not self._entries:
+            store.start_draft(name, head)
+        elif lines[0] != head:
+            raise NotAligned(f"this was begun on other terms, or this party's data changed since; {remedy}")
+
+    def entries(self, kinds: Any) -> list[Any]:
+        """Return what earlier attempts wrote, as the kinds of entry given; raises StateError."""
+        try:
+            return [msgspec.json.decode(entry, type=kinds) for entry in self._entries]
+        except msgspec.MsgspecError:
+            raise StateError(f"the draft of {self._name} is damaged; {self._remedy}") from None
+
+    def keep(self, entry: Struct) -> None:
+        """Add an entry; raises StateError where it cannot be written."""
+        self._store.append_draft(self._name, msgspec.json.encode(entry))
+
+    def check_attempts(self, entries: list[Any], kind: type[Struct] = Told, most: int = MAX_ATTEMPTS) -> None:
+        """Raise NotAllowed where entries have so many of a kind as there may be attempts."""
+        if sum(isinstance(entry, kind) for entry in entries) >= most:
+            raise NotAllowed(f"this may be done {most} times and was; {self._remedy}")

@@ -140,7 +140,7 @@ def _database(config: Config) -> Iterator[Finding]:
         if sound not in (True, "ok"):
             yield Finding("database", "fault", "it is damaged", restore)
             return
-        yield Finding("database", "ok", f"{engine.dialect.name}, {jobs:,} jobs")
+        yield Finding("database", "ok", f"{engine.dialect.name}, jobs {jobs:,}")
         yield from _ledger(config, engine)
         yield from _contracts(config, engine)
     except sa.exc.SQLAlchemyError as error:
@@ -160,7 +160,7 @@ def _ledger(config: Config, engine: sa.Engine) -> Iterator[Finding]:
         yield Finding("ledger", "fault", verdict.findings[0].text, f"{remedy} --against THEIR_EXPORT")
     else:
         yield Finding(
-            "ledger", "ok", f"{verdict.entries:,} entries, {verdict.signed:,} jobs signed with peers"
+            "ledger", "ok", f"whole: entries {verdict.entries:,}, jobs signed with peers {verdict.signed:,}"
         )
 
 
@@ -173,7 +173,7 @@ def _contracts(config: Config, engine: sa.Engine) -> Iterator[Finding]:
     yield from found
     signed = sum(one.state == SIGNED for one in open_ones)
     if not found:
-        yield Finding("contracts", "ok", f"{signed:,} in force, none waits for anybody")
+        yield Finding("contracts", "ok", f"in force {signed:,}, and none waits for anybody")
 
 
 def _wanting(config: Config, one: Kept, among: list[Kept]) -> Finding | None:
@@ -183,8 +183,10 @@ def _wanting(config: Config, one: Kept, among: list[Kept]) -> Finding | None:
     if one.state == WAITING:
         missing = one.needed - len(one.approved_by(config.approvers))
         if missing > 0:
-            remedy = f"vfl jobs show {config.directory} {digits}, then approve or reject it"
-            return Finding("contracts", "warning", f"{what} waits for {missing} to approve it", remedy)
+            remedy = f"vfl jobs show {config.directory} {digits}; then vfl jobs approve or reject"
+            return Finding(
+                "contracts", "warning", f"{what} waits for people: {missing} to approve it", remedy
+            )
         remedy = f"ask {one.peer} to run its command again"
         return Finding("contracts", "warning", f"{what} is approved, and not signed yet", remedy)
     if one.state == PROPOSED:

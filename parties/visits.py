@@ -117,5 +117,5 @@ def _identities(config: Config, name: str, welcome: Welcome) -> Iterator[Finding
         yield Finding(about, "ok", "each side has the identity of the other")
     if welcome.known != "same":
         which = "no" if welcome.known == "unknown" else "another"
-        remedy = "its people compare theirs with what `vfl party show` prints here"
+        remedy = "its people put what `vfl party show` prints here into party.toml, and restart"
         yield Finding(about, "fault", f"it has {which} identity of ours configured", remedy)

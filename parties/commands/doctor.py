@@ -9,7 +9,7 @@ import click
 from parties import doctor as doctors
 from parties.commands.output import example, json_option, party_directory, show
 
-MARKS = {"ok": "ok     ", "warning": "WARNING", "fault": "FAULT  "}
+MARKS = {"ok": "ok", "warning": "WARNING", "fault": "FAULT"}
 
 
 @click.command(epilog=example("vfl doctor bank"))
@@ -18,8 +18,11 @@ MARKS = {"ok": "ok     ", "warning": "WARNING", "fault": "FAULT  "}
 def doctor(directory: Path, as_json: bool) -> None:
     """Look for what is wrong with DIR and its peers, with a remedy for each; exit code 1 for a fault."""
     found = doctors.examine(directory)
-    lines = [f"{MARKS[one.state]} {one.about}: {one.text}" for one in found]
-    remedies = [f"\n          -> {one.remedy}" if one.remedy else "" for one in found]
-    show(found, as_json, "\n".join(line + remedy for line, remedy in zip(lines, remedies, strict=True)))
+    width = max(len(one.about) for one in found)
+    lines = [f"{MARKS[one.state]:8} {one.about:{width}}  {one.text}" for one in found]
+    remedies = [f"\n{'':{11 + width}}-> {one.remedy}" if one.remedy else "" for one in found]
+    faults, warnings = (sum(one.state == state for one in found) for state in ("fault", "warning"))
+    text = "\n".join(line + remedy for line, remedy in zip(lines, remedies, strict=True))
+    show(found, as_json, f"{text}\nfaults: {faults}, warnings: {warnings}")
     if any(one.state == "fault" for one in found):
         raise SystemExit(1)

@@ -94,12 +94,12 @@ def init(
 
 
 @click.command(
-    epilog=example("vfl party add-peer bureau bank --fingerprint 3f...9c --allow align --allow train"),
+    epilog=example("vfl party add-peer bureau bank --fingerprint 3f...9c --identity 2d...53 --allow align"),
 )
 @party_directory
 @click.argument("peer")
 @click.option("--fingerprint", required=True, help="What `vfl party show` prints there.")
-@click.option("--identity", "public", help="What `vfl party show` prints there, to check signatures with.")
+@click.option("--identity", "public", required=True, help="What it signs contracts with, printed there too.")
 @click.option("--url", help="Where a feature party listens, such as https://host:8443.")
 @click.option("--allow", multiple=True, type=click.Choice(PERMISSIONS), help="What it may ask. Repeatable.")
 @click.option("--show-columns", is_flag=True, help="Tell it the names of our columns.")
@@ -115,7 +115,7 @@ def add_peer(
     directory: Path,
     peer: str,
     fingerprint: str,
-    public: str | None,
+    public: str,
     url: str | None,
     allow: tuple[str, ...],
     show_columns: bool,
@@ -124,19 +124,15 @@ def add_peer(
     as_json: bool,
 ) -> None:
     """Add PEER to the configuration in DIR; it may ask for nothing that --allow does not name."""
-    settings: dict[str, Any] = {"fingerprint": fingerprint}
-    settings |= {"identity": public} if public else {}
+    settings: dict[str, Any] = {"fingerprint": fingerprint, "identity": public}
     settings |= {"url": url} if url else {}
     settings |= {"allow": list(allow)} if allow else {}
     settings |= {"show_columns": True} if show_columns else {}
     settings |= {"reasons": reasons} if reasons else {}
     settings |= {"show_timing": True} if show_timing else {}
     config = directories.add_peer(directory, peer, settings)
-    show(
-        config.peers[peer],
-        as_json,
-        f"{peer} is added. What it may ask: {', '.join(allow) or 'nothing'}.",
-    )
+    asked = "" if config.party.role == "label" else f"; what it may ask: {', '.join(allow) or 'nothing'}"
+    show(config.peers[peer], as_json, f"{peer} is added{asked}")
 
 
 @click.command(epilog=example("vfl party show bureau"))

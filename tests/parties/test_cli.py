@@ -20,6 +20,7 @@ from parties.cli import COMMANDS, main
 from parties.config import Config
 
 Run = Callable[..., Result]
+IDENTITY = ("--identity", "5" * 64)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_two_parties_work_together_from_the_command_line(
             "max_dept: unknown parameter; did you mean max_depth?",
         ),
         (["train", "{bank}", "--param", "gamma"], "write NAME=VALUE"),
-        (["party", "add-peer", "{bank}", "x", "--fingerprint", "12"], "peers.x.fingerprint"),
+        (["party", "add-peer", "{bank}", "x", "--fingerprint", "12", *IDENTITY], "peers.x.fingerprint"),
         (["score", "{bank}", "m", "--in", "{bank}", "--out", "scores.txt"], "ends in .csv or .parquet"),
     ],
 )
@@ -123,8 +124,9 @@ def test_errors_are_one_plain_message(
 def test_a_failed_change_leaves_the_file(run: Run, bank: Config) -> None:
     """A peer that is a mistake is not added: the configuration stays as it was."""
     before = (bank.directory / "party.toml").read_bytes()
-    assert run("party", "add-peer", bank.directory, "x", "--fingerprint", "12").exit_code == 1
-    assert run("party", "add-peer", bank.directory, "x", "--fingerprint", "a" * 64).exit_code == 1
+    for fingerprint in ("12", "a" * 64):  # the second lacks a url
+        told = ("--fingerprint", fingerprint, *IDENTITY)
+        assert run("party", "add-peer", bank.directory, "x", *told).exit_code == 1
     assert (bank.directory / "party.toml").read_bytes() == before
 
 

@@ -56,8 +56,8 @@ def test_a_healthy_party_has_no_fault(joined: Config) -> None:
     for said in (
         "alignment a1 is the same",
         "each side has the identity of the other",
-        "1 jobs signed with peers",
-        "1 in force, none waits for anybody",
+        "jobs signed with peers 1",
+        "in force 1, and none waits for anybody",
         "it allows us to align",
         "reached in",
         "200 rows",
@@ -202,7 +202,7 @@ def test_contracts_that_wait_for_somebody_are_found(bank: Config, bureau: Config
         there.add("bureau", one, state=PROPOSED)
     digits = asked.digest().hex()[:12]
     found = seen(bureau, "warning")["contracts"]
-    assert f"{digits} (train m1, bank) waits for 2 to approve it: vfl jobs show" in found
+    assert f"{digits} (train m1, bank) waits for people: 2 to approve it: vfl jobs show" in found
     assert "m1, bureau) waits for bureau: ask their people" in seen(bank, "warning")["contracts"]
     for person in ("alice", "bob"):
         here.decide(asked.digest(), person, "approved", b"")
@@ -222,7 +222,7 @@ def test_contracts_that_end_soon_are_found_while_work_goes_on(
     now = int(time.time())
     signed(bank, bureau, "align", alignment="a1", expires=now + 3 * DAY + 60)
     signed(bank, bureau, "score", model="m1", alignment="a1", expires=now + 8 * DAY)
-    assert warned() == ["2 in force, none waits for anybody"]
+    assert warned() == ["in force 2, and none waits for anybody"]
     signed(bank, bureau, "score", model="m2", alignment="a1", expires=now + 3 * DAY + 60)
     signed(bank, bureau, "train", model="m3", alignment="a1", expires=now + 2 * DAY + 60)
     assert [text.partition("(")[2] for text in sorted(warned(), key=lambda text: text[13:])] == [
@@ -232,7 +232,7 @@ def test_contracts_that_end_soon_are_found_while_work_goes_on(
     signed(bank, bureau, "score", model="m2", alignment="a1", expires=now + 30 * DAY)
     (bureau.directory / "state/shares/bank").mkdir(parents=True)
     (bureau.directory / "state/shares/bank/m3.json").write_text("{}")
-    assert warned() == ["5 in force, none waits for anybody"]
+    assert warned() == ["in force 5, and none waits for anybody"]
 
 
 def test_a_ledger_that_was_changed_is_found(joined: Config) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parties import rows
+from parties.agreement import Agreed
 from parties.archive import ModelRecord
 from parties.config import Config
 from parties.customers import Population, Scores, fitting
@@ -68,6 +69,19 @@ class LabelParty(Trainer):
         config = self._config if source is None else self._config.with_source(source)
         loaded = rows.load(config.with_columns(share.columns), training=False)
         return self._population(config, loaded, share.owners, on_progress)
+
+    def agree_to_score(self, model: str, alignments: Sequence[str]) -> None:
+        """Have every contract signed that scoring needs, to be told of all at once that wait for people.
+
+        Args:
+            alignments: of the customers to score.
+
+        Raises:
+            AwaitingApproval: people at peers have to approve first.
+            PeerError: as :meth:`score`.
+        """
+        _, share = self._archive.load_model(model)
+        self._reach_scoring(model, alignments, share.owners)
 
     def score_population(
         self, model: str, customers: Population, *, on_progress: Progress = silent
@@ -168,5 +182,16 @@ class LabelParty(Trainer):
     def _scoring_sessions(
         self, model: str, alignment: str, peers: Iterable[str]
     ) -> Callable[[], dict[str, LabelSession]]:
-        agreed = self._agreements.reach("score", peers, model=model, alignment=alignment)
-        return lambda: self._sessions(peers, agreed)
+        peers = list(peers)
+        agreed = self._reach_scoring(model, [alignment], peers)
+        return lambda: {
+            peer: LabelSession(self._channel, peer, contract=each.digest)
+            for peer, each in zip(peers, agreed, strict=True)
+        }
+
+    def _reach_scoring(self, model: str, alignments: Sequence[str], peers: Sequence[str]) -> list[Agreed]:
+        """Return a contract with each peer alone: none of them is needed to ask another."""
+        return self._agreements.reach_all(
+            "score",
+            [(peer, {"model": model, "alignment": name}) for name in alignments for peer in peers],
+        )

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from parties import config as configuration
-from parties.commands.output import example, json_option, party_directory, show
+from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.evaluation import Asked, evaluation
 from parties.files import write_private
 from parties.label import LabelParty
@@ -60,7 +59,7 @@ def evaluate(
     """
     if html is not None and html.suffix != ".html":
         raise ConfigError(f"--html {html.name}: write a name that ends in .html")
-    with LabelParty(configuration.load(directory)) as party, ProgressLine("scoring") as progress:
+    with LabelParty(load_to_work(directory)) as party, ProgressLine("scoring") as progress:
         scored = party.labelled_scores(model, source=source, amount=amount, day=day, on_progress=progress)
         record = party.record(model)
     found = evaluation(scored, Asked(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parties import config as configuration
-from parties.commands.output import example, json_option, party_directory, show
+from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.progress import ProgressLine
 from parties.serving.answers import Fallback
 from parties.serving.publish import DEFAULT_RULE
@@ -47,7 +47,7 @@ def publish(
     nothing is published.
     """
     rule = Rule.parse(threshold)
-    config = configuration.load(directory)
+    config = load_to_work(directory)
     with ProgressLine("publishing") as progress:
         made = publish_model(
             config, model, population=population, rule=rule, fallback=fallback, on_progress=progress

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 Decision = Literal["alert", "pass"]
 Mode = Literal["joint", "partial", "bank_only"]
-PartyStatus = Literal["answered", "unknown_customer", "not_aligned", "late", "down", "failed"]
+PartyStatus = Literal["answered", "unknown_customer", "not_aligned", "late", "down", "refused", "failed"]
 Fallback = Literal["partial", "bank_only", "refuse"]
-PartnerState = Literal["answering", "slow", "down"]
+PartnerState = Literal["answering", "slow", "waiting", "refused", "down"]
+"""``waiting``: its people have to approve the contract; ``refused``: it signs none, or opens no job."""
 
 
 class Record(NamedTuple):

@@ -21,7 +21,8 @@ Integers = npt.NDArray[np.int64]
 class Told(NamedTuple):
     """What a partner said of the customers that it knows.
 
-    status: ``answered``, ``late``, ``down``, ``failed``; ``unknown_customer`` where it knows none of them.
+    status: ``answered``, ``late``, ``down``, ``refused`` (no contract is in force), ``failed``;
+        ``unknown_customer`` where it knows none of them.
     known: int64 [k], which of the request's customers it knows.
     values: [k, its parts], see `RemoteShare.told`; None without an answer.
     seconds: how long was waited for it.
@@ -53,8 +54,8 @@ def ask(
     for name, partner in partners.items():
         if not len(known[name]):
             asked[name] = "unknown_customer"
-        elif partner.state != "answering":
-            asked[name] = "down"
+        elif (state := partner.state) != "answering":
+            asked[name] = "refused" if state in ("waiting", "refused") else "down"
         elif time.monotonic() >= deadline:
             asked[name] = "late"
         else:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from parties.serving.answers import PartnerState
 from parties.serving.breaker import Breaker
 from parties.settings import Serving
-from vfl.errors import PeerError, VflError
+from vfl.errors import AwaitingApproval, NotAllowed, PeerError, PeerRefused, VflError
 from vfl.scoring.label_party import RemoteShare
 from vfl.scoring.model import Told
 
@@ -32,7 +32,8 @@ MESSAGE_ROWS = 4_096
 """Rows up to which questions share a message; a larger one has a message to itself."""
 
 WARM_SECONDS = 30.0
-"""A lane with nothing to do sends a probe this often: half the time after which connections are let go."""
+"""A lane with nothing to do sends a probe this often: half the time after which connections are let go. One
+whose partner's people have to act first tries again as often."""
 
 NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
 
@@ -71,6 +72,7 @@ class Partner:
         self._busy = threading.Condition(self._lock)  # where lanes with a job wait
         self._idle = threading.Condition(self._lock)  # where lanes without one do
         self._open_jobs = 0
+        self._absence: PartnerState = "down"
         self._closing = False
         self._tried = threading.Semaphore(0)
         self._lanes = [
@@ -82,9 +84,9 @@ class Partner:
 
     @property
     def state(self) -> PartnerState:
-        """``down``: no job is open; ``slow``: its answers failed or came late, so it is not waited for."""
+        """``slow``: its answers failed or came late, so it is not waited for; others: no job is open."""
         if not self._open_jobs:
-            return "down"
+            return self._absence
         return "slow" if self._breaker.is_open else "answering"
 
     def ask(self, positions: Integers) -> Question:
@@ -141,7 +143,8 @@ class Partner:
             while not self._closing:
                 if job is not None and (taken := self._take()):
                     return taken
-                idle = WARM_SECONDS if job is not None and not self._breaker.is_open else self._retry
+                well = job is not None and not self._breaker.is_open
+                idle = WARM_SECONDS if well or self.state in ("waiting", "refused") else self._retry
                 left = used + idle - time.monotonic()
                 if left <= 0:
                     return []
@@ -224,17 +227,23 @@ class Partner:
             sent = time.monotonic()
             self._told(job, NO_ROWS)
         except VflError as error:
-            log.info("%s: no job can be opened: %s", self.name, error)
+            self._absent(error)
             if failed is not None:
                 self._lost()
             return None
         self.reasons = job.reasons
-        if failed is None:
-            with self._lock:
-                self._open_jobs += 1
+        with self._lock:
+            self._open_jobs += failed is None
+            self._absence = "down"  # should it go again
         if time.monotonic() - sent <= self._in_time:
             self._succeeded()
         return job
+
+    def _absent(self, error: VflError) -> None:
+        """Note why no job opens; people are told when that has changed."""
+        before, self._absence = self._absence, absence(error)
+        level = logging.INFO if self._absence in (before, "down") else logging.WARNING
+        log.log(level, "%s: no job can be opened: %s", self.name, error)
 
     def _lost(self) -> None:
         """Count one job less, and keep nobody waiting where it was the last."""
@@ -265,3 +274,11 @@ class Partner:
             log.warning("%s is not waited for: %s", self.name, why)
             with self._lock:
                 self._busy.notify_all()
+
+
+def absence(error: VflError) -> PartnerState:
+    """Return the state of a partner with whom no job opens, by why."""
+    if isinstance(error, AwaitingApproval):
+        return "waiting"
+    code = error.peer_code if isinstance(error, PeerRefused) else error.code
+    return "refused" if code == NotAllowed.code else "down"

@@ -59,14 +59,17 @@ def publish(
     Raises:
         StateError: no such model, or the ways of scoring do not agree; nothing is published then.
         DataError, ParameterError: the rows do not suit the rule, or cannot be used.
+        AwaitingApproval: people at peers have to approve contracts first; nothing has been scored yet.
         PeerError: from a peer, or on the way to it.
     """
     archive, publications = Archive(config), Publications(config)
     alone = archive.load_bank_only(model)
     number = publications.newest().get(model, 0) + 1
     with LabelParty(config) as party:
-        known = party.labelled_scores(model, on_progress=on_progress)
         customers = party.population(model, population, on_progress=on_progress)
+        alignments = {party.record(model).alignment, customers.record.alignment}
+        party.agree_to_score(model, sorted(alignments))
+        known = party.labelled_scores(model, on_progress=on_progress)
         batch = party.score_population(model, customers, on_progress=on_progress)
     _, share = archive.load_model(model)
     link = fit(model_of(alone).batch_margins(known.columns), known.together, share.objective)

@@ -23,6 +23,8 @@ from parties.serving.population import Found, Population
 from parties.serving.publication import Publication
 from parties.serving.records import read
 from parties.serving.scorer import Scorer, Values
+from parties.serving.standing import Standing
+from vfl.errors import PeerRefused
 from vfl.scoring.kinds import AnyPeer
 from vfl.scoring.label_party import RemoteShare
 from vfl.wire.channel import Channel
@@ -76,13 +78,20 @@ class Served:
         self._unused = threading.Condition()
 
         agreements = Agreements(config, channel, database.connect(config))
+        terms: dict[str, Any] = {"model": publication.model, "alignment": publication.alignment}
+        self._standing = {
+            peer: Standing(partial(agreements.reach, "score", [peer], again=False, **terms))
+            for peer in needed
+        }
 
         def job_with(peer: str) -> RemoteShare:
-            agreed = agreements.reach(
-                "score", [peer], model=publication.model, alignment=publication.alignment
-            )
-            session = LabelSession(channel, peer, contract=agreed.digest)
-            return RemoteShare(session, alignments[peer], self.share, publication.model)
+            contract = self._standing[peer].current()
+            session = LabelSession(channel, peer, contract=contract)
+            try:
+                return RemoteShare(session, alignments[peer], self.share, publication.model)
+            except PeerRefused:
+                self._standing[peer].refused(contract)
+                raise
 
         self.partners = {peer: Partner(peer, partial(job_with, peer), config.serving) for peer in needed}
         for partner in self.partners.values():
@@ -97,6 +106,11 @@ class Served:
         if version is None:
             return time.monotonic() - self._read_at > refresh
         return version != self._version
+
+    def renew(self) -> None:
+        """Have contracts renewed that are about to end."""
+        for standing in self._standing.values():
+            standing.renew()
 
     def enter(self) -> None:
         """Keep the partners open until `leave` is called as often."""

@@ -178,6 +178,8 @@ class Service:
                 self._change(model, number)
         for model in [model for model in self._served if model not in newest]:
             self._serve(model, None)
+        for served in list(self._served.values()):
+            served.renew()
 
     def _change(self, model: str, number: int) -> None:
         """Serve another version of a model, or its rows as they are now; else the one before goes on."""

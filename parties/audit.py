@@ -1,26 +1,19 @@
-"""What does not fit in a ledger: entries that were changed, removed, inserted, reordered or cut off."""
+"""What does not fit in a ledger: entries, signatures and contracts that were changed, removed, or cut off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from parties.chain import Finding, Linked, breaks
+from parties.contracts import Contracts
 from parties.heads import JOBLESS, Head, read
-from parties.ledger import START, Entry, Ledger, Signed, chained, digest
+from parties.ledger import START, UNKNOWN, Entry, Ledger, Signed, digest
 from vfl.errors import VflError
 from vfl.wire.messages import CloseLedger
 from vfl.wire.states import REPLIES
 
-Linked = tuple[Entry, bytes]
-
 _REQUESTS = {request.__name__ for request in REPLIES} - JOBLESS
-
-
-class Finding(NamedTuple):
-    """The first entry that something is wrong with, and what."""
-
-    entry: int
-    text: str
 
 
 class Verdict(NamedTuple):
@@ -40,11 +33,16 @@ class Verdict(NamedTuple):
 
 
 def verify(
-    ledger: Ledger, public: str, peers: Mapping[str, str | None], against: Iterable[Signed] = ()
+    ledger: Ledger,
+    contracts: Contracts,
+    public: str,
+    peers: Mapping[str, str | None],
+    against: Iterable[Signed] = (),
 ) -> Verdict:
-    """Audit a ledger: its chain, what was signed at the end of jobs, and what peers kept of that.
+    """Audit a ledger: its chain, contracts, what was signed at the end of jobs, what peers kept of that.
 
     Args:
+        contracts: those of the same party.
         public: the party's identity, 64 hex digits.
         peers: identities of peers by name; None where it is not configured.
         against: what peers have kept, from their exports: shows a ledger that was cut or written anew whole.
@@ -57,63 +55,19 @@ def verify(
         {*claims, *(head for _, found in readable for head in (found.label_head, found.feature_head))}
     )
     entries = seen.watch(ledger.entries())
-    broken = first_break(entries)
-    for _ in entries:  # what is behind the break
+    findings += breaks(entries)
+    for _ in entries:  # what is behind a break
         pass
-    findings += [broken] if broken else []
     findings += _unkept(seen.closings, kept)
+    findings += _terms(seen.contracts, contracts)
     for signed, head in readable:
         findings += _unfit(seen, ledger, peers, signed, head)
     for _, head in foreign:
         findings += _denied(seen, ledger, own, head)
     signed_jobs = {head.job for _, head in readable}
     unsigned = [job for job in seen.jobs if job not in signed_jobs]
-    return Verdict(seen.last, seen.hash.hex(), len(signed_jobs), unsigned, sorted(findings))
-
-
-def first_break(entries: Iterable[Linked]) -> Finding | None:
-    """Return the first entry that does not follow, with what was done to it as far as that shows."""
-    previous, number = START, 1
-    rows = iter(entries)
-    for row in rows:
-        entry, link = row
-        if not isinstance(entry.entry, int) or entry.entry < number:
-            return Finding(
-                number, f"entry {number} was changed or removed: one of another number is in its place"
-            )
-        if entry.entry > number:
-            return Finding(number, f"entry {number} was removed: entry {entry.entry} comes in its place")
-        if _link(previous, entry) != link:
-            window = [row, *(after for after, _ in zip(rows, range(2), strict=False))]
-            return Finding(number, f"entry {number} " + _what(previous, number, window))
-        previous, number = link, number + 1
-    return None
-
-
-def _what(previous: bytes, number: int, window: Sequence[Linked]) -> str:
-    """Say what happened at an entry that does not follow, given it and up to two that come after it."""
-    (entry, link), *after = window
-
-    def follows(at: Linked, number: int, previous: bytes) -> bool:
-        return _link(previous, at[0]._replace(entry=number)) == at[1]
-
-    if after:
-        if follows(after[0], number, previous) and follows((entry, link), number + 1, after[0][1]):
-            return f"was exchanged with entry {number + 1}: they were reordered"
-        if follows(after[0], number, previous):
-            return "was inserted"
-        if follows(after[0], number + 1, link) or follows(after[0], number + 1, _link(previous, entry)):
-            return "was changed"
-        if follows(after[0], number + 2, link):
-            return "was removed, and those after it were numbered anew"
-    return "was changed, or another one was put in its place"
-
-
-def _link(previous: bytes, entry: Entry) -> bytes:
-    try:
-        return chained(previous, entry)
-    except (TypeError, OverflowError, ValueError):  # a field of another kind than this program writes
-        return b""
+    last = seen.hash.hex() if isinstance(seen.hash, bytes) else UNKNOWN
+    return Verdict(seen.last, last, len(signed_jobs), unsigned, sorted(findings))
 
 
 class _Seen:
@@ -124,6 +78,7 @@ class _Seen:
         self.heads: dict[bytes, int] = {}
         self.closings: dict[int, Entry] = {}
         self.jobs: dict[str, str] = {}
+        self.contracts: dict[str, int] = {}
         self.last, self.hash = 0, START
 
     def watch(self, entries: Iterable[Linked]) -> Iterator[Linked]:
@@ -137,6 +92,7 @@ class _Seen:
             self.heads[link] = entry.entry
         if entry.outcome == "ok" and entry.kind in _REQUESTS:
             self.jobs.setdefault(entry.job, entry.peer)
+            self.contracts.setdefault(entry.contract, entry.entry)
             if entry.kind == CloseLedger.__name__:
                 self.closings[entry.entry] = entry
 
@@ -159,6 +115,15 @@ def _unkept(closings: dict[int, Entry], kept: Iterable[Signed]) -> Iterator[Find
     for number in closings:
         if number not in signed:
             yield Finding(number, f"what was signed at entry {number} was removed")
+
+
+def _terms(named: Mapping[str, int], contracts: Contracts) -> Iterator[Finding]:
+    """Yield what of the contracts that entries name is not what was signed any more."""
+    faults = contracts.faults()
+    for contract, number in named.items():
+        fault = faults.get(contract, "it was removed")
+        if fault:
+            yield Finding(number, f"contract {contract[:12]}, which entry {number} is under: {fault}")
 
 
 def _unfit(
@@ -199,5 +164,5 @@ def _denied(seen: _Seen, ledger: Ledger, own: bytes, head: Head) -> Iterator[Fin
 
 
 def _differing(ledger: Ledger, peer: str, head: Head, entry: int) -> Iterator[Finding]:
-    if ledger.exchanges(peer, head.job) != (head.exchanges, head.digest):
+    if ledger.exchanges(peer, head.job, head.contract) != (head.exchanges, head.digest):
         yield Finding(entry, f"the exchanges of job {head.job} are not those that both parties signed")

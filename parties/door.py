@@ -104,7 +104,7 @@ class Door:
     def _answer(self, peer: str, envelope: Envelope[m.Request]) -> Envelope[m.Reply]:
         if isinstance(envelope.body, m.CloseLedger):
             self.jobs.check_closed(peer, envelope.job)
-            signed = countersign(self._config, self._ledger, peer, envelope.job, envelope.body)
+            signed = countersign(self._config, self._ledger, peer, envelope, envelope.body)
             return cast(Envelope[m.Reply], msgspec.structs.replace(envelope, body=signed))
         return self.jobs.answer(
             peer,

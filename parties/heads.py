@@ -18,7 +18,7 @@ from parties.ledger import Ledger, Signed, heading, outcome_of
 from vfl.errors import BadSignature, LedgersDiffer, NotAllowed, VflError
 from vfl.wire import messages as m
 from vfl.wire.channel import Channel
-from vfl.wire.codec import decode_reply, decode_request, encode
+from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
 from vfl.wire.states import TRANSITIONS, State
 
 log = logging.getLogger("parties")
@@ -35,9 +35,11 @@ CLOSINGS = {
 class Head(NamedTuple):
     """What two parties signed: ``exchanges`` of a job with their ``digest``, and where both ledgers stood.
 
-    Identities are public keys; digests, heads and signatures are bytes.
+    ``contract`` is the digest of the one that the job was under. Identities are public keys; digests, heads
+    and signatures are bytes.
     """
 
+    contract: bytes
     job: str
     exchanges: int
     digest: bytes
@@ -66,7 +68,7 @@ def read(signed: Signed) -> Head:
     asked, given = decode_request(signed.request), decode_reply(signed.reply)
     if not isinstance(asked.body, m.CloseLedger) or not isinstance(given.body, m.LedgerClosed):
         raise BadSignature("these are not the frames in which ledger heads are signed")
-    return _head(asked.job, asked.body, given.body)
+    return _head(asked, asked.body, given.body)
 
 
 class SigningChannel:
@@ -100,12 +102,11 @@ class SigningChannel:
         theirs = _identity_of(self._config, peer)
         own = identity.load(self._config)
         ended = decode_request(closing)
-        job = ended.job
-        exchanges, digest = self._ledger.exchanges(peer, job)
+        exchanges, digest = self._ledger.exchanges(peer, ended.job, ended.contract)
         _, head = self._ledger.head()
         public = bytes.fromhex(own.public)
         draft = m.CloseLedger(exchanges, digest, head, public, bytes(64))
-        content = _label_content(_head(job, draft, m.LedgerClosed(bytes(32), theirs, bytes(64))))
+        content = _label_content(_head(ended, draft, m.LedgerClosed(bytes(32), theirs, bytes(64))))
         request = msgspec.structs.replace(draft, signature=own.sign("ledger head", content))
         frame = encode(msgspec.structs.replace(ended, sequence=ended.sequence + 1, body=request))
         answer = decode_reply(self._channel.exchange(peer, frame)).body
@@ -113,29 +114,35 @@ class SigningChannel:
             raise LedgersDiffer(f"it refused with {answer.code}: {answer.text}")
         if not isinstance(answer, m.LedgerClosed) or answer.identity != theirs:
             raise BadSignature("it answered with something else, or by another identity than its own")
-        _head(job, request, answer).check()
+        _head(ended, request, answer).check()
 
 
-def countersign(config: Config, ledger: Ledger, peer: str, job: str, asked: m.CloseLedger) -> m.LedgerClosed:
+def countersign(
+    config: Config, ledger: Ledger, peer: str, envelope: Envelope[m.Request], asked: m.CloseLedger
+) -> m.LedgerClosed:
     """Return a feature party's answer to a label party that closes the ledger of a job.
+
+    Args:
+        envelope: of the request, for its job and contract.
+        asked: what is in it.
 
     Raises:
         NotAllowed: the peer's identity is not configured.
         BadSignature: it signs with another one, or something else.
-        LedgersDiffer: this party's ledger has other exchanges of the job.
+        LedgersDiffer: this party's ledger has other exchanges of the job under this contract.
         KeyFileError: this party has no identity.
     """
     if asked.identity != _identity_of(config, peer):
         raise BadSignature("the ledger is signed by another identity than the one configured for you")
     own = identity.load(config)
     draft = m.LedgerClosed(ledger.head()[1], bytes.fromhex(own.public), bytes(64))
-    head = _head(job, asked, draft)
+    head = _head(envelope, asked, draft)
     identity.verify(asked.identity.hex(), "ledger head", _label_content(head), asked.signature)
-    exchanges, digest = ledger.exchanges(peer, job)
+    exchanges, digest = ledger.exchanges(peer, envelope.job, envelope.contract)
     if (exchanges, digest) != (asked.exchanges, asked.digest):
         raise LedgersDiffer(
-            f"this party's ledger has {exchanges} exchanges of the job, yours {asked.exchanges}, or others; "
-            "compare both with `vfl audit show`"
+            f"this party's ledger has {exchanges} exchanges of the job under this contract, yours "
+            f"{asked.exchanges}, or others; compare both with `vfl audit show`"
         )
     return msgspec.structs.replace(draft, signature=own.sign("ledger head", _feature_content(head)))
 
@@ -147,17 +154,20 @@ def _identity_of(config: Config, peer: str) -> bytes:
     return bytes.fromhex(public)
 
 
-def _head(job: str, asked: m.CloseLedger, given: m.LedgerClosed) -> Head:
+def _head(envelope: Envelope[m.Request], asked: m.CloseLedger, given: m.LedgerClosed) -> Head:
     label = (asked.identity, asked.head, asked.signature)
     feature = (given.identity, given.head, given.signature)
-    return Head(job, asked.exchanges, asked.digest, *label, *feature)
+    return Head(envelope.contract, envelope.job, asked.exchanges, asked.digest, *label, *feature)
 
 
 def _label_content(head: Head) -> bytes:
-    told = (head.job, head.exchanges, head.digest, head.label_identity, head.feature_identity)
-    return msgspec.msgpack.encode(("label", *told, head.label_head))
+    return msgspec.msgpack.encode(("label", *_told(head), head.label_head))
 
 
 def _feature_content(head: Head) -> bytes:
-    told = (head.job, head.exchanges, head.digest, head.label_identity, head.feature_identity)
-    return msgspec.msgpack.encode(("feature", *told, head.label_head, head.feature_head))
+    return msgspec.msgpack.encode(("feature", *_told(head), head.label_head, head.feature_head))
+
+
+def _told(head: Head) -> tuple[bytes | str | int, ...]:
+    """Return what both parties sign."""
+    return head.contract, head.job, head.exchanges, head.digest, head.label_identity, head.feature_identity

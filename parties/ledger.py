@@ -24,6 +24,9 @@ from vfl.wire.messages import CloseLedger, Identifier
 START = bytes(32)
 """What stands for the hash before the first entry."""
 
+UNKNOWN = "-"
+"""What stands for a contract, a job or a kind that a frame does not tell."""
+
 _APPEND = sa.insert(database.ledger)
 _KEEP_HEAD = sa.insert(database.ledger_heads)
 _BLOCK = 2_000
@@ -135,12 +138,19 @@ class Ledger:
             ).first()
         return (found.entry, found.hash) if found else (0, START)
 
-    def entries(self, job: str | None = None) -> Iterator[tuple[Entry, bytes]]:
-        """Yield entries with their hashes in order, all of them or those of a job, whatever is stored."""
+    def entries(self, job: str | None = None, contract: str = "") -> Iterator[tuple[Entry, bytes]]:
+        """Yield entries with their hashes in order, whatever is stored.
+
+        Args:
+            job: only those of this job.
+            contract: only those under a contract whose digest begins so.
+        """
         table = database.ledger.c
         query = sa.select(database.ledger).order_by(table.entry).limit(_BLOCK)
         if job is not None:
             query = query.where(table.job == job)
+        if contract:
+            query = query.where(table.contract.startswith(contract.lower(), autoescape=True))
         last: Any = None
         while True:
             with self._engine.connect() as connection:
@@ -166,15 +176,18 @@ class Ledger:
             rows = connection.execute(sa.select(*groups, *sums).group_by(*groups).order_by(*groups))
             return [Total(*row[:4], *map(int, row[4:])) for row in rows]
 
-    def exchanges(self, peer: str, job: str) -> tuple[int, bytes]:
+    def exchanges(self, peer: str, job: str, contract: bytes) -> tuple[int, bytes]:
         """Return number and digest of a job's answered requests, the same in the ledgers of both parties.
 
-        A request that was sent again counts once: with the frames that were exchanged last.
+        A request that was sent again counts once: with the frames that were exchanged last. One under another
+        contract does not count.
         """
+        under = contract.hex() or UNKNOWN
         last = {
             entry.sequence: (entry.sequence, entry.kind, entry.request_digest, entry.reply_digest)
             for entry, _ in self.entries(job)
-            if entry.peer == peer and entry.outcome == "ok" and entry.kind != CloseLedger.__name__
+            if (entry.peer, entry.contract, entry.outcome) == (peer, under, "ok")
+            and entry.kind != CloseLedger.__name__
         }
         whole = hashlib.sha256(b"vfl job exchanges v1\0")
         for sequence in sorted(last):
@@ -242,8 +255,8 @@ def heading(frame: bytes) -> Heading:
     """Return the heading of a frame, ``-`` and 0 where it cannot be read; nothing else is decoded."""
     found = _decode(frame)
     if found is None:
-        return Heading("-", "-", 0, "-")
-    return Heading(found.contract.hex() or "-", found.job, found.sequence, found.body.kind)
+        return Heading(UNKNOWN, UNKNOWN, 0, UNKNOWN)
+    return Heading(found.contract.hex() or UNKNOWN, found.job, found.sequence, found.body.kind)
 
 
 def outcome_of(reply: bytes) -> str:

@@ -7,10 +7,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from parties import database
-from parties.heads import CLOSINGS
-from parties.ledger import Entry, Ledger, Signed
+from parties.config import Config
+from parties.contracts import Contracts
+from parties.described import Description, describe
+from parties.heads import CLOSINGS, JOBLESS
+from parties.ledger import UNKNOWN, Entry, Ledger, Signed
 from vfl.errors import DataError
 from vfl.wire.messages import CloseLedger
 from vfl.wire.reveals import REVEALS
@@ -19,16 +23,16 @@ from vfl.wire.states import REPLIES
 FORMAT = 1
 """Version of the exported JSON."""
 
-PURPOSES = {
+ACTIVITIES = {
     "OpenAlignment": "finding out which customers both parties have",
-    "OpenTraining": "training a model on columns of both parties",
+    "OpenTraining": "training trees on columns of both parties",
     "OpenBinning": "weighing the feature party's columns for a scorecard",
     "OpenLinear": "training a linear model on columns of both parties",
+    "OpenShared": "training a linear model on shares of columns of both parties",
     "OpenScoring": "scoring customers with a model",
-    "ProposeContract": "agreeing on a contract",
     "AskShare": "handing over the feature party's share of a model",
 }
-"""What a job is for, by the message that opens it."""
+"""What a job does, by the message that opens it; what for is in its contract."""
 
 _REPLY_TO = {request.__name__: reply.__name__ for request, reply in REPLIES.items()}
 
@@ -46,7 +50,9 @@ class JobRecord(Struct, kw_only=True):
     """One job with one peer. Times are UTC.
 
     Attributes:
+        contract: the digest of the one that it was opened under.
         asked_by: ``us`` or ``peer``: who sent the requests.
+        activity: what was done, by its opening.
         ended: ``closed``, ``refused`` where the last request was, ``open`` where neither is in the ledger.
         signed: whether both parties signed its exchanges.
         disclosed, learnt: by kind, what went to the peer and what came from it.
@@ -56,7 +62,7 @@ class JobRecord(Struct, kw_only=True):
     contract: str
     peer: str
     asked_by: str
-    purpose: str
+    activity: str
     began: str
     last: str
     ended: str = "open"
@@ -88,25 +94,39 @@ class Line(Struct, kw_only=True):
 
 
 class Export(Struct, kw_only=True):
-    """A ledger as a file. ``signed`` has the frames that parties signed, for `vfl audit verify --against`."""
+    """A ledger as a file. ``signed`` has the frames that parties signed, for `vfl audit verify --against`.
+
+    ``contracts`` are those that entries name, as far as this party keeps them.
+    """
 
     party: str
     identity: str
     written: str
+    contracts: list[Description]
     jobs: list[JobRecord]
     entries: list[Line]
     signed: list[Signed]
     format: int = FORMAT
 
 
-def export(ledger: Ledger, party: str, identity: str, peer: str | None = None) -> Export:
-    """Return all of a ledger, or what concerns one peer."""
+def export(
+    ledger: Ledger, contracts: Contracts, config: Config, identity: str, peer: str | None = None
+) -> Export:
+    """Return all of a ledger, or what concerns one peer.
+
+    What is only of this party's business, the columns that it gave and the people who approved, is not in
+    what a peer may get.
+    """
     lines = [line_of(entry, link) for entry, link in ledger.entries() if peer in (None, entry.peer)]
-    numbers = {line.entry for line in lines}
+    numbers, named = {line.entry for line in lines}, {line.contract for line in lines}
+    described = [describe(kept, config) for kept in contracts.all() if kept.digest.hex() in named]
+    if peer is not None:
+        described = [replace(one, columns=UNKNOWN, approved_by=[], rejected_by=[]) for one in described]
     return Export(
-        party=party,
+        party=config.party.name,
         identity=identity,
         written=database.now(),
+        contracts=described,
         jobs=[record for record in records(ledger) if peer in (None, record.peer)],
         entries=lines,
         signed=[found for found in ledger.signed() if found.entry in numbers],
@@ -132,10 +152,14 @@ def line_of(entry: Entry, link: bytes) -> Line:
 
 
 def records(ledger: Ledger) -> list[JobRecord]:
-    """Return the jobs of a ledger in the order they began; requests that could not be read belong to none."""
+    """Return the jobs of a ledger in the order they began.
+
+    Proposals of contracts, handshakes and requests that could not be read belong to none.
+    """
     found: dict[tuple[str, str], JobRecord] = {}
     for entry, _ in ledger.entries():
-        if entry.job != "-" and (entry.kind in _REPLY_TO or (entry.peer, entry.job) in found):
+        begins = entry.job != UNKNOWN and entry.kind in _REPLY_TO and entry.kind not in JOBLESS
+        if begins or (entry.peer, entry.job) in found:
             record = found.setdefault((entry.peer, entry.job), _begun(entry))
             _add(record, entry)
     return list(found.values())
@@ -147,7 +171,7 @@ def _begun(entry: Entry) -> JobRecord:
         contract=entry.contract,
         peer=entry.peer,
         asked_by="us" if entry.direction == "out" else "peer",
-        purpose=PURPOSES.get(entry.kind, "unknown: its opening is not in the ledger"),
+        activity=ACTIVITIES.get(entry.kind, "unknown: its opening is not in the ledger"),
         began=entry.time,
         last=entry.time,
         disclosed=[],
@@ -189,6 +213,6 @@ def _count(told: list[Told], kind: str, size: int) -> None:
     one.bytes += size
 
 
-def lines_of(ledger: Ledger, job: str) -> Iterator[Line]:
-    """Yield the entries of one job."""
-    return (line_of(entry, link) for entry, link in ledger.entries(job))
+def lines_of(ledger: Ledger, job: str | None, contract: str) -> Iterator[Line]:
+    """Yield the entries of one job, or under contracts whose digest begins so."""
+    return (line_of(entry, link) for entry, link in ledger.entries(job, contract))

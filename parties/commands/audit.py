@@ -12,6 +12,7 @@ from parties import config as configuration
 from parties import database, identity, processing
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
+from parties.contracts import Contracts
 from parties.files import write_private
 from parties.ledger import Ledger
 from parties.report.processing import render
@@ -39,13 +40,15 @@ def audit() -> None:
 )
 @json_option
 def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
-    """Look for entries of DIR that were changed, removed, inserted, reordered or cut off.
+    """Look for entries of DIR, signatures and contracts that were changed, removed, inserted or cut off.
 
     Exit code 1 where there is one.
     """
     config = configuration.load(directory)
+    engine = database.connect(config)
     verdict = audits.verify(
-        Ledger(database.connect(config)),
+        Ledger(engine),
+        Contracts(engine),
         identity.load(config).public,
         {name: peer.identity for name, peer in config.peers.items()},
         [signed for file in against for signed in processing.load(file.read_bytes()).signed],
@@ -70,13 +73,14 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
 @click.command("show", epilog=example("vfl audit show bureau"))
 @party_directory
 @click.option("--job", help="Show each message of one job, and what it reveals.")
+@click.option("--contract", default="", help="The same under contracts whose digest begins so.")
 @json_option
-def show_ledger(directory: Path, job: str | None, as_json: bool) -> None:
+def show_ledger(directory: Path, job: str | None, contract: str, as_json: bool) -> None:
     """Print what DIR has exchanged with its peers: messages and bytes by kind and outcome."""
     ledger = Ledger(database.connect(configuration.load(directory)))
-    if job is not None:
-        found = list(processing.lines_of(ledger, job))
-        show(found, as_json, "\n".join(map(_line, found)) or f"the ledger has no job {job}")
+    if job is not None or contract:
+        found = list(processing.lines_of(ledger, job, contract))
+        show(found, as_json, "\n".join(map(_line, found)) or "the ledger has no such message")
         return
     heads = ("peer", "message", "outcome", "count", "bytes in", "bytes out")
     lines = ["    {:16} {:16} {:16} {:>8} {:>14} {:>14}".format(*heads)]
@@ -105,9 +109,8 @@ def export(directory: Path, out: Path, peer: str | None) -> None:
     config = configuration.load(directory)
     if out.suffix not in (".json", ".html"):
         raise ParameterError(f"--out {out.name}: give a name that ends in .json or .html")
-    whole = processing.export(
-        Ledger(database.connect(config)), config.party.name, identity.load(config).public, peer
-    )
+    engine = database.connect(config)
+    whole = processing.export(Ledger(engine), Contracts(engine), config, identity.load(config).public, peer)
     if out.suffix == ".json":
         content = msgspec.json.format(msgspec.json.encode(whole), indent=1)
     else:
@@ -118,6 +121,7 @@ def export(directory: Path, out: Path, peer: str | None) -> None:
 
 def _line(line: processing.Line) -> str:
     return (
-        f"{line.entry:>8} {line.time} {line.direction:3} {line.peer:16} {line.kind:16} {line.outcome:16} "
-        f"{line.request_bytes:>12,} {line.reply_bytes:>12,} {line.hash[:16]}\n{'':8} {line.reveals}"
+        f"{line.entry:>8} {line.time} {line.contract[:12]:12} {line.direction:3} {line.peer:16} "
+        f"{line.kind:16} {line.outcome:16} {line.request_bytes:>12,} {line.reply_bytes:>12,} "
+        f"{line.hash[:16]}\n{'':8} {line.reveals}"
     )

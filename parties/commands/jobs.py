@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import pwd
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +13,8 @@ from parties import database, identity
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
-from parties.contracts import APPROVED, PROPOSED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
+from parties.contracts import APPROVED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
+from parties.described import describe
 from vfl.errors import NotAllowed, StateError
 
 PLACES = {
@@ -31,18 +30,6 @@ key_option = click.option(
 )
 
 
-LIMITS = (
-    "rows",
-    "trees",
-    "max_depth",
-    "rounds",
-    "key_bits",
-    "node_rows",
-    "histogram_rows",
-    "rows_per_hour",
-)
-
-
 @click.group(cls=LazyGroup, places=PLACES)
 def jobs() -> None:
     """List, show, approve and reject the contracts that jobs run under."""
@@ -54,12 +41,11 @@ def jobs() -> None:
 def list_contracts(directory: Path, as_json: bool) -> None:
     """List the contracts of DIR, the newest first."""
     config = configuration.load(directory)
-    found = [_facts(kept, config) for kept in _contracts(config).all()]
+    found = [describe(kept, config) for kept in _contracts(config).all()]
     lines = [
-        f"{fact['contract'][:12]}  {fact['state']:9} {fact['action']:7} {fact['subject']:32} "
-        f"{fact['peer']:16} approved {len(fact['approved_by'])} of {fact['approvals_needed']}, "
-        f"until {fact['expires']}"
-        for fact in found
+        f"{one.contract[:12]}  {one.state:9} {one.action:7} {one.subject:32} {one.peer:16} "
+        f"approved {len(one.approved_by)} of {one.approvals_needed}, until {one.expires}"
+        for one in found
     ]
     show(found, as_json, "\n".join(lines) or "no contract yet")
 
@@ -71,7 +57,7 @@ def list_contracts(directory: Path, as_json: bool) -> None:
 def show_contract(directory: Path, contract: str, as_json: bool) -> None:
     """Print a CONTRACT of DIR, named by the first digits of its digest: terms, signatures, approvals."""
     config = configuration.load(directory)
-    show(_facts(_contracts(config).named(contract), config), as_json)
+    show(describe(_contracts(config).named(contract), config), as_json)
 
 
 @click.command(epilog=example("vfl jobs approve bureau 3f9c2a --key alice.pem"))
@@ -92,7 +78,7 @@ def approve(directory: Path, contract: str, file: Path | None, as_json: bool) ->
     contracts.decide(kept.digest, name, APPROVED, signature)
     after = contracts.named(kept.digest.hex())
     missing = max(0, kept.needed - len(after.approved_by(config.approvers)))
-    show(_facts(after, config), as_json, f"approved by {name}; " + _still(missing))
+    show(describe(after, config), as_json, f"approved by {name}; " + _still(missing))
 
 
 @click.command(epilog=example("vfl jobs reject bureau 3f9c2a"))
@@ -110,7 +96,7 @@ def reject(directory: Path, contract: str, file: Path | None, as_json: bool) -> 
     name, signature = _approver(config, file, kept, REJECTED)
     contracts.decide(kept.digest, f"{name} (rejecting)"[:64], REJECTED, signature)
     contracts.set_state(kept.digest, REJECTED)
-    show(_facts(contracts.named(kept.digest.hex()), config), as_json, f"rejected by {name}")
+    show(describe(contracts.named(kept.digest.hex()), config), as_json, f"rejected by {name}")
 
 
 @click.command(epilog=example("vfl jobs key alice.pem"))
@@ -152,37 +138,3 @@ def _still(missing: int) -> str:
     if missing:
         return f"{missing} more approval(s) needed"
     return "it is signed when the label party asks again"
-
-
-def _facts(kept: Kept, config: Config) -> dict[str, Any]:
-    contract = kept.contract
-    state = kept.state
-    if state in (WAITING, PROPOSED) and seconds_now() >= contract.expires:
-        state = "expired"
-    members = {member.identity.hex(): member.name for member in contract.feature_parties}
-    members[contract.label_party.identity.hex()] = contract.label_party.name
-    return {
-        "contract": kept.digest.hex(),
-        "state": state,
-        "peer": kept.peer,
-        "action": contract.action,
-        "subject": contract.subject,
-        "purpose": contract.purpose,
-        "alignment": contract.alignment or "-",
-        "binning": contract.binning or "-",
-        "model": contract.model or "-",
-        "algorithm": contract.algorithm or "-",
-        "parties": ", ".join(members.values()),
-        "columns": ", ".join(kept.columns) or "-",
-        **{name: getattr(contract, name) for name in LIMITS},
-        "created": _time(contract.created),
-        "expires": _time(contract.expires),
-        "approvals_needed": kept.needed,
-        "approved_by": kept.approved_by(config.approvers),
-        "rejected_by": [one.approver for one in kept.decisions if one.decision == REJECTED],
-        "signed_by": [members[public] for public in kept.signatures],
-    }
-
-
-def _time(seconds: int) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="minutes")

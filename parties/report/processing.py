@@ -7,6 +7,8 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from parties.config import Config
+from parties.described import Description
+from parties.ledger import UNKNOWN
 from parties.processing import Export
 from parties.versions import version_of
 
@@ -16,10 +18,22 @@ MEASURES = [
     "TLS 1.3 with certificates on both sides; the other party's is pinned",
     "customers are matched by private set intersection (Diffie-Hellman in ristretto255)",
     "what depends on labels travels under Paillier encryption; this party's rows never leave it",
-    "default deny: only configured peers, for what they are allowed, within limits",
+    "default deny: nothing runs but within the terms of a contract that all its parties signed (Ed25519)",
     "a hash-chained ledger of every message, signed by both parties at the end of each job (Ed25519)",
 ]
 """Technical measures that hold for every job (Article 30 (1) g)."""
+
+LIMITS = {
+    "rows": "at most {:,} rows",
+    "trees": "at most {:,} trees",
+    "max_depth": "at most {:,} levels of a tree",
+    "rounds": "at most {:,} rounds",
+    "rows_per_hour": "at most {:,} customers an hour",
+    "key_bits": "a key of at least {} bits",
+    "node_rows": "at least {:,} rows in a node",
+    "histogram_rows": "at least {:,} rows in a bin",
+}
+"""Terms of a contract that are a number, in words; 0 is no term of it."""
 
 
 def render(export: Export, config: Config) -> str:
@@ -30,7 +44,20 @@ def render(export: Export, config: Config) -> str:
         export=export,
         role=f"{config.party.role} party",
         peers=sorted({record.peer for record in export.jobs}),
+        about=_about,
+        limits=_limits,
+        contracts={one.contract: one for one in export.contracts},
         measures=MEASURES,
         head=export.entries[-1].hash if export.entries else "-",
         version=version_of("vfl"),
     )
+
+
+def _about(contract: Description) -> str:
+    named = {name: getattr(contract, name) for name in ("alignment", "binning", "model", "algorithm")}
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value != UNKNOWN)
+
+
+def _limits(contract: Description) -> str:
+    numbers = {words: getattr(contract, name) for name, words in LIMITS.items()}
+    return ", ".join(words.format(number) for words, number in numbers.items() if number) or "none"

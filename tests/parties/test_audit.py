@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from parties import database, identity
-from parties.audit import Verdict, first_break, verify
-from parties.ledger import START, Entry, chained
+from parties.audit import Verdict, verify
+from parties.chain import Finding, Linked, breaks
+from parties.config import Config
+from parties.contracts import Contracts
+from parties.ledger import START, Entry, Ledger, Signed, chained
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
 
 TABLE = database.ledger
 FIELDS = [column.name for column in TABLE.columns]
 
+CLOSING = 5
+"""The entry in which the first scoring job is signed: after the proposal and three messages."""
+
 
 def audited(pair: Any, *, against_bureau: bool = False) -> Verdict:
-    peers = {name: peer.identity for name, peer in pair.bank.peers.items()}
     against = pair.bureau_ledger.signed() if against_bureau else []
-    return verify(pair.bank_ledger, identity.load(pair.bank).public, peers, against)
+    return audited_at(pair.bank, pair.bank_ledger, against)
+
+
+def audited_at(party: Config, ledger: Ledger, against: Sequence[Signed] = ()) -> Verdict:
+    peers = {name: peer.identity for name, peer in party.peers.items()}
+    contracts = Contracts(database.connect(party))
+    return verify(ledger, contracts, identity.load(party).public, peers, against)
+
+
+def first_break(entries: Iterable[Linked]) -> Finding | None:
+    return next(breaks(entries), None)
 
 
 def chain(length: int = 8) -> list[tuple[Entry, bytes]]:
@@ -52,23 +69,20 @@ def test_what_nobody_touched_is_whole(pair: Any) -> None:
         pair.score()
     verdict = audited(pair, against_bureau=True)
     assert (verdict.findings, verdict.unsigned, verdict.signed) == ([], [], 3)
-    assert verdict.entries == 12
-    bureau = verify(
-        pair.bureau_ledger,
-        identity.load(pair.bureau).public,
-        {"bank": pair.bureau.peers["bank"].identity},
-        pair.bank_ledger.signed(),
-    )
-    assert bureau.findings == []
+    assert verdict.entries == 3 * 5  # a proposal, and a job of four messages
+    bureau = audited_at(pair.bureau, pair.bureau_ledger, pair.bank_ledger.signed())
+    assert (bureau.findings, bureau.signed) == ([], 3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
+@example(number=8, field="entry", byte=0, bit=3)  # becomes 0
+@example(number=4, field="entry", byte=4, bit=7)  # is the last
 @given(
     number=st.integers(1, 8), field=st.sampled_from([*Entry._fields, "hash"]),
     byte=st.integers(0, 40), bit=st.integers(0, 7),
 )  # fmt: skip
 def test_any_bit_of_any_field_is_found_and_named(number: int, field: str, byte: int, bit: int) -> None:
-    """One bit of one byte of one field of one entry: that entry is the one that is named."""
+    """One bit of one byte of one field of one entry: that entry and field are the ones named."""
     entries = chain()
     entry, link = entries[number - 1]
     if field == "hash":
@@ -78,11 +92,35 @@ def test_any_bit_of_any_field_is_found_and_named(number: int, field: str, byte: 
     found = first_break(entries)
     assert found is not None
     assert found.entry == number
+    assert f"its {field} " in found.text
+
+
+def test_two_changed_entries_are_both_named() -> None:
+    """What follows a changed entry is looked at too; each is told with what it was."""
+    entries = chain()
+    for number, changes in ((2, {"kind": "Gradienus"}), (6, {"reply_bytes": 41})):
+        entry, link = entries[number - 1]
+        entries[number - 1] = entry._replace(**changes), link
+    assert list(breaks(entries)) == [
+        (2, "entry 2 was changed: its kind was 'Gradients' and is 'Gradienus'"),
+        (6, "entry 6 was changed: its reply_bytes was 40 and is 41"),
+    ]
+
+
+def test_more_than_one_changed_byte_is_told_as_such() -> None:
+    """Where no single byte explains it, the entry alone is named; also the last, and none goes unseen."""
+    for number in (3, 8):
+        entries = chain()
+        entry, link = entries[number - 1]
+        entries[number - 1] = entry._replace(kind="CloseTraining"), link
+        (found,) = breaks(entries)
+        assert found.entry == number
+        assert "more than one byte" in found.text
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    number=st.integers(1, 4), field=st.sampled_from(FIELDS),
+    number=st.integers(1, CLOSING), field=st.sampled_from(FIELDS),
     byte=st.integers(0, 40), bit=st.integers(0, 7),
 )  # fmt: skip
 def test_any_bit_in_the_database_is_found_and_named(
@@ -93,7 +131,9 @@ def test_any_bit_in_the_database_is_found_and_named(
     if not pair.bank_ledger.head()[0]:
         pair.score()
     column = TABLE.c[field]
-    assume(field != "entry" or not 1 <= flipped(number, byte, bit) <= 4)  # the database refuses those itself
+    assume(
+        field != "entry" or not 1 <= flipped(number, byte, bit) <= CLOSING
+    )  # the database refuses those itself
     with engine.begin() as connection:
         kept = connection.execute(sa.select(TABLE).where(TABLE.c.entry == number)).one()
         value = getattr(kept, field)
@@ -114,6 +154,7 @@ def test_any_bit_in_the_database_is_found_and_named(
         connection.execute(sa.delete(TABLE).where(TABLE.c.entry == moved))
         connection.execute(sa.insert(TABLE).values(kept._asdict()))
     assert findings[0].entry == number
+    assert f" {field} " in findings[0].text or "was removed" in findings[0].text
     assert audited(pair).findings == []
 
 
@@ -169,7 +210,7 @@ def test_a_ledger_written_anew_is_told_by_what_the_peer_kept(pair: Any) -> None:
     pair.score()
     with database.connect(pair.bank).begin() as connection:
         connection.execute(sa.delete(database.ledger_heads))
-        connection.execute(sa.delete(TABLE).where(TABLE.c.entry == 4))
+        connection.execute(sa.delete(TABLE).where(TABLE.c.entry == CLOSING))
     rewritten(pair, time="2020-01-01T00:00:00.000+00:00")
     assert audited(pair).findings == []
     (finding,) = audited(pair, against_bureau=True).findings
@@ -182,15 +223,15 @@ def test_a_ledger_that_was_cut_is_told_by_both(pair: Any) -> None:
     pair.score()
     engine = database.connect(pair.bank)
     with engine.begin() as connection:
-        connection.execute(sa.delete(TABLE).where(TABLE.c.entry > 6))
+        connection.execute(sa.delete(TABLE).where(TABLE.c.entry > CLOSING + 2))
     (finding,) = audited(pair).findings
-    assert finding.entry == 7
+    assert finding.entry == CLOSING + 3
     assert "the ledger was cut" in finding.text
     with engine.begin() as connection:
-        connection.execute(sa.delete(database.ledger_heads).where(database.ledger_heads.c.entry > 6))
+        connection.execute(sa.delete(database.ledger_heads).where(database.ledger_heads.c.entry > CLOSING))
     assert audited(pair).findings == []
     (finding,) = audited(pair, against_bureau=True).findings
-    assert finding.entry == 7
+    assert finding.entry == CLOSING + 3
 
 
 def test_signatures_that_were_removed_or_changed_are_named(pair: Any) -> None:
@@ -199,28 +240,51 @@ def test_signatures_that_were_removed_or_changed_are_named(pair: Any) -> None:
     engine, heads = database.connect(pair.bank), database.ledger_heads
     (kept,) = pair.bank_ledger.signed()
     spoiled = bytearray(kept.reply)
-    spoiled[-1] ^= 1
+    spoiled[spoiled.index(b"signature") + 20] ^= 1
     with engine.begin() as connection:
         connection.execute(sa.update(heads).values(reply=bytes(spoiled)))
     assert audited(pair).findings[0] == (
-        4,
-        "what was signed at entry 4 was changed: the signatures do not fit",
+        CLOSING,
+        f"what was signed at entry {CLOSING} was changed: the signatures do not fit",
     )
     with engine.begin() as connection:
         connection.execute(sa.delete(heads))
-    assert audited(pair).findings == [(4, "what was signed at entry 4 was removed")]
+    assert audited(pair).findings == [(CLOSING, f"what was signed at entry {CLOSING} was removed")]
 
 
 def test_a_signature_by_somebody_else_is_told(pair: Any) -> None:
     """A head counts only where the configured identity of the peer signed it."""
     pair.score()
-    verdict = verify(pair.bank_ledger, identity.load(pair.bank).public, {"bureau": "0" * 64})
+    stranger = msgspec.structs.replace(pair.bank.peers["bureau"], identity="0" * 64)
+    other = msgspec.structs.replace(pair.bank, peers={"bureau": stranger})
+    verdict = audited_at(other, pair.bank_ledger)
     assert "another identity" in verdict.findings[0].text
 
 
 def test_jobs_that_were_not_signed_are_listed(pair: Any) -> None:
     """A job that was broken off is no finding, but is named."""
     pair.score()
-    LabelSession(pair.channel, "bureau", "broken-off").ask(pair.opening, m.ScoringOpened)
+    (kept,) = Contracts(database.connect(pair.bank)).all()
+    LabelSession(pair.channel, "bureau", "broken-off", contract=kept.digest).ask(
+        pair.opening, m.ScoringOpened
+    )
     verdict = audited(pair)
     assert (verdict.findings, verdict.unsigned) == ([], ["broken-off"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (sa.update(database.contracts).values(contract=b"another"), "its terms were changed"),
+        (sa.update(database.signatures).values(signature=bytes(64)), "was changed"),
+        (sa.delete(database.contracts), "it was removed"),
+    ],
+)
+def test_a_contract_that_is_not_what_was_signed_is_named(pair: Any, spoil: sa.Executable, told: str) -> None:
+    """Entries name contracts by their digest, so terms cannot change behind them, nor who signed."""
+    pair.score()
+    with database.connect(pair.bank).begin() as connection:
+        connection.execute(spoil)
+    (finding,) = audited(pair).findings
+    assert told in finding.text
+    assert finding.entry == 2  # the first of the job

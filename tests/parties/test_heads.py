@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from parties import identity
-from parties.heads import SigningChannel, read
-from parties.ledger import Ledger
+from parties.heads import SigningChannel, _head, _label_content, read
+from parties.ledger import Ledger, digest
 from vfl.errors import BadSignature
 from vfl.wire import messages as m
 from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
@@ -28,10 +28,13 @@ def test_both_keep_what_both_signed(pair: Any) -> None:
     assert head.feature_identity.hex() == identity.load(pair.bureau).public
     for ledger, claim in ((pair.bank_ledger, head.label_head), (pair.bureau_ledger, head.feature_head)):
         assert claim in {link for _, link in ledger.entries()}
-        assert ledger.exchanges("bureau" if ledger is pair.bank_ledger else "bank", job) == (4, head.digest)
+        assert ledger.exchanges("bureau" if ledger is pair.bank_ledger else "bank", job, head.contract) == (
+            4,
+            head.digest,
+        )
 
 
-@pytest.mark.parametrize("field", ["job", "exchanges", "digest", "label_head", "feature_head"])
+@pytest.mark.parametrize("field", ["contract", "job", "exchanges", "digest", "label_head", "feature_head"])
 def test_a_signature_covers_every_field(pair: Any, field: str) -> None:
     """Whatever of a head is changed, the signatures do not fit any more."""
     pair.score()
@@ -44,7 +47,7 @@ def test_a_signature_covers_every_field(pair: Any, field: str) -> None:
 def closing(pair: Any, **changes: Any) -> bytes:
     """Return the kept request with changes, as it would be sent again."""
     asked = decode_request(pair.bank_ledger.signed()[0].request)
-    return encode(Envelope(asked.job, asked.sequence, msgspec.structs.replace(asked.body, **changes)))
+    return encode(msgspec.structs.replace(asked, body=msgspec.structs.replace(asked.body, **changes)))
 
 
 @pytest.mark.parametrize(
@@ -72,9 +75,9 @@ def test_a_ledger_that_differs_is_not_countersigned(pair: Any, monkeypatch: Any,
     """Where one ledger has other exchanges the job is done, but neither signs, and the log says so."""
     true = Ledger.exchanges
 
-    def exchanges(self: Ledger, peer: str, job: str) -> tuple[int, bytes]:
-        count, digest = true(self, peer, job)
-        return count, bytes(32) if peer == "bureau" else digest
+    def exchanges(self: Ledger, peer: str, job: str, contract: bytes) -> tuple[int, bytes]:
+        count, whole = true(self, peer, job, contract)
+        return count, bytes(32) if peer == "bureau" else whole
 
     monkeypatch.setattr(Ledger, "exchanges", exchanges)
     with caplog.at_level(logging.WARNING):
@@ -105,8 +108,28 @@ def test_a_request_that_was_sent_again_counts_once(pair: Any) -> None:
     """A reply that was lost on the way leaves one entry more on one side; both still agree on the job."""
     job = pair.score()
     lost = [entry for entry, _ in pair.bureau_ledger.entries() if entry.kind == "AskDirections"][-1]
-    before = pair.bureau_ledger.exchanges("bank", job)
-    frame = encode(Envelope(job, lost.sequence, m.AskDirections(bytes(8))))
-    reply = encode(Envelope(job, lost.sequence, m.DirectionsGiven(bytes(2))))
+    contract = bytes.fromhex(lost.contract)
+    before = pair.bureau_ledger.exchanges("bank", job, contract)
+    frame = encode(Envelope(job, lost.sequence, m.AskDirections(bytes(8)), contract))
+    reply = encode(Envelope(job, lost.sequence, m.DirectionsGiven(bytes(2)), contract))
+    assert lost.reply_digest == digest(reply)
     pair.bureau_ledger.append("in", "bank", frame, reply, "ok")
-    assert pair.bureau_ledger.exchanges("bank", job) == before
+    assert pair.bureau_ledger.exchanges("bank", job, contract) == before
+
+
+def test_a_job_is_signed_under_its_own_contract(pair: Any) -> None:
+    """What closes a job and names another contract than it ran under is not countersigned."""
+    pair.score()
+    asked = decode_request(pair.bank_ledger.signed()[0].request)
+    own, body = identity.load(pair.bank), asked.body
+    assert isinstance(body, m.CloseLedger)
+    other = msgspec.structs.replace(asked, contract=bytes(32))
+    theirs = m.LedgerClosed(bytes(32), bytes.fromhex(identity.load(pair.bureau).public), bytes(64))
+    signature = own.sign("ledger head", _label_content(_head(other, body, theirs)))
+    frame = encode(msgspec.structs.replace(other, body=msgspec.structs.replace(body, signature=signature)))
+    answer = decode_reply(pair.receive(frame)).body
+    assert isinstance(answer, m.Refusal)
+    assert (answer.code, "0 exchanges of the job under this contract" in answer.text) == (
+        "ledgers_differ",
+        True,
+    )

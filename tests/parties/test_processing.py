@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from parties import identity
+from parties import database, identity
+from parties.contracts import Contracts
+from parties.heads import JOBLESS
 from parties.ledger import LedgerChannel
-from parties.processing import PURPOSES, export, load, records
+from parties.processing import ACTIVITIES, Export, export, load, records
 from vfl.errors import DataError
 from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
@@ -18,15 +20,22 @@ from vfl.wire.session import LabelSession
 from vfl.wire.states import OPENINGS
 
 
-def test_each_way_to_begin_a_job_has_a_purpose() -> None:
-    """A record never lacks the purpose of a job."""
-    assert {opening.__name__ for opening in OPENINGS} - set(PURPOSES) == set()
+def exported(pair: Any, peer: str | None = None) -> Export:
+    contracts = Contracts(database.connect(pair.bank))
+    return export(pair.bank_ledger, contracts, pair.bank, identity.load(pair.bank).public, peer)
+
+
+def test_each_way_to_begin_a_job_has_an_activity() -> None:
+    """A record never lacks what a job does; a proposal begins none."""
+    assert {opening.__name__ for opening in OPENINGS} == set(ACTIVITIES) | JOBLESS
 
 
 def test_a_job_is_told_from_both_sides(pair: Any) -> None:
     """What one side disclosed the other has learnt, in the same numbers, bytes and words."""
     pair.score(messages=3)
-    (ours,), (theirs,) = records(pair.bank_ledger), records(pair.bureau_ledger)
+    (ours,), (theirs,) = records(pair.bank_ledger), records(pair.bureau_ledger)  # the proposal is none
+    (kept,) = Contracts(database.connect(pair.bureau)).all()
+    assert ours.contract == theirs.contract == kept.digest.hex()
     assert (ours.asked_by, theirs.asked_by) == ("us", "peer")
     assert (ours.ended, ours.signed, ours.requests, ours.refused) == ("closed", True, 6, 0)
     assert ours.disclosed == theirs.learnt
@@ -38,8 +47,9 @@ def test_a_job_is_told_from_both_sides(pair: Any) -> None:
 
 def test_refused_and_open_jobs_say_so(pair: Any) -> None:
     """A job that did not end as it should does not look as if it had."""
-    LabelSession(pair.channel, "bureau", "open").ask(pair.opening, m.ScoringOpened)
-    frame = encode(Envelope("refused", 1, m.AskShare("unknown")))
+    contract = pair.agreements.reach("score", ["bureau"], model="m1", alignment="a1").digest
+    LabelSession(pair.channel, "bureau", "open", contract=contract).ask(pair.opening, m.ScoringOpened)
+    frame = encode(Envelope("refused", 1, m.AskShare("unknown"), contract))
     pair.channel.exchange("bureau", frame)
     found = {record.job: record for record in records(pair.bank_ledger)}
     assert (found["open"].ended, found["refused"].ended) == ("open", "refused")
@@ -50,15 +60,32 @@ def test_refused_and_open_jobs_say_so(pair: Any) -> None:
 def test_an_export_holds_the_whole_ledger_or_one_peers_part(pair: Any) -> None:
     """What is exported reads back the same, and is one peer's alone where that is asked."""
     pair.score()
-    public = identity.load(pair.bank).public
-    whole = export(pair.bank_ledger, "bank", public)
+    whole = exported(pair)
     assert load(msgspec.json.encode(whole)) == whole
-    assert [line.entry for line in whole.entries] == [1, 2, 3, 4]
-    assert whole.signed == pair.bank_ledger.signed()
-    nobody = export(pair.bank_ledger, "bank", public, "somebody")
-    assert (nobody.jobs, nobody.entries, nobody.signed) == ([], [], [])
+    assert [line.entry for line in whole.entries] == [1, 2, 3, 4, 5]
+    assert (len(whole.jobs), whole.signed) == (1, pair.bank_ledger.signed())
+    (contract,) = whole.contracts
+    assert {line.contract for line in whole.entries} == {contract.contract} == {whole.jobs[0].contract}
+    assert (contract.purpose, contract.model, contract.parties) == ("not stated", "m1", "bank, bureau")
+    assert exported(pair, "bureau").entries == whole.entries
+    nobody = exported(pair, "somebody")
+    assert (nobody.jobs, nobody.entries, nobody.signed, nobody.contracts) == ([], [], [], [])
     with pytest.raises(DataError, match="vfl audit export"):
         load(b"{}")
+
+
+def test_a_peer_gets_no_columns_and_no_people(pair: Any) -> None:
+    """Which columns a party gave, and who approved, is in its own record and not in what a peer may get."""
+    pair.score()
+    groups = msgspec.structs.replace(pair.bureau.data, groups={"late": ["delays"]})
+    bureau, engine = msgspec.structs.replace(pair.bureau, data=groups), database.connect(pair.bureau)
+    contracts = Contracts(engine)
+    (kept,) = contracts.all()
+    contracts.decide(kept.digest, "alice", "approved", b"")
+    own = export(pair.bureau_ledger, contracts, bureau, "0" * 64)
+    assert (own.contracts[0].columns, own.contracts[0].approved_by) == ("balance, late (delays)", ["alice"])
+    handed = msgspec.json.encode(export(pair.bureau_ledger, contracts, bureau, "0" * 64, "bank"))
+    assert [told for told in (b"balance", b"delays", b"alice") if told in handed] == []
 
 
 def test_a_channel_without_answers_leaves_an_entry(pair: Any) -> None:

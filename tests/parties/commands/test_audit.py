@@ -9,7 +9,9 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from parties import database
 from parties.cli import main
+from parties.contracts import Contracts
 
 
 def run(*arguments: object) -> Result:
@@ -21,10 +23,10 @@ def test_a_flipped_byte_is_named_with_exit_code_1(pair: Any) -> None:
     pair.score()
     assert run("verify", pair.bank.directory).exit_code == 0
     with sqlite3.connect(pair.bank.directory / "state" / "party.sqlite") as connection:
-        connection.execute("UPDATE ledger_entries SET kind = 'AskDirectionr' WHERE entry = 2")
+        connection.execute("UPDATE ledger_entries SET kind = 'OpenScorinf' WHERE entry = 2")
     result = run("verify", pair.bank.directory)
     assert result.exit_code == 1
-    assert "entry 2 was changed" in result.output
+    assert "entry 2 was changed: its kind was 'OpenScoring' and is 'OpenScorinf'" in result.output
     assert json.loads(run("verify", pair.bank.directory, "--json").output)["findings"][0]["entry"] == 2
 
 
@@ -35,7 +37,18 @@ def test_a_job_is_shown_with_what_it_reveals(pair: Any) -> None:
     assert "exactly who is scored" in shown.output
     lines = json.loads(run("show", pair.bureau.directory, "--job", job, "--json").output)
     assert [line["kind"] for line in lines] == ["OpenScoring", "AskDirections", "CloseScoring", "CloseLedger"]
-    assert "has no job" in run("show", pair.bureau.directory, "--job", "unknown").output
+    assert "has no such message" in run("show", pair.bureau.directory, "--job", "unknown").output
+
+
+def test_messages_are_shown_with_their_contract(pair: Any) -> None:
+    """The proposal and the job that it led to, by the first digits of the contract."""
+    pair.score()
+    (kept,) = Contracts(database.connect(pair.bureau)).all()
+    name = kept.digest.hex()
+    lines = json.loads(run("show", pair.bureau.directory, "--contract", name[:8], "--json").output)
+    assert [line["kind"] for line in lines][:2] == ["ProposeContract", "OpenScoring"]
+    assert {line["contract"] for line in lines} == {name}
+    assert run("show", pair.bureau.directory, "--contract", name[:8]).output.count(f" {name[:12]} ") == 5
 
 
 def test_exports_are_private_files(pair: Any, tmp_path: Path) -> None:
@@ -43,7 +56,7 @@ def test_exports_are_private_files(pair: Any, tmp_path: Path) -> None:
     pair.score()
     for name in ("ledger.json", "processing.html"):
         result = run("export", pair.bank.directory, "--out", tmp_path / name, "--peer", "bureau")
-        assert "1 jobs, 4 entries" in result.output
+        assert "1 jobs, 5 entries" in result.output
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     assert run("verify", pair.bureau.directory, "--against", tmp_path / "ledger.json").exit_code == 0
     refused = run("export", pair.bank.directory, "--out", tmp_path / "ledger.txt")

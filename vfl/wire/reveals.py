@@ -8,6 +8,9 @@ from __future__ import annotations
 REVEALS: dict[str, str] = {
     "Hello": "which release the label party runs",
     "Welcome": "the same of the feature party; its clock; what it allows this peer",
+    "ProposeContract": "all terms, so also who the other feature parties are and which columns or groups of "
+    "theirs are asked for, as far as they show names",
+    "ContractAnswered": "that the rules allow it; how many people have to approve still",
     "OpenAlignment": "how many usable customers the label party has; how keys are made",
     "AlignmentOpened": "how many usable customers the feature party has",
     "MaskPoints": "nothing but their number",
@@ -54,11 +57,42 @@ REVEALS: dict[str, str] = {
     "GiveUnmasked": "after unmasking its own gradient",
     "DirectionOffered": "one combination of the feature party's columns for every customer",
     "CloseLinear": "its own coefficients",
-    "LinearClosed": "how many it has offered; what a customer that it does not know adds to the predictor",
+    "LinearClosed": "how many it has offered; what the means of its columns add to the predictor; what a "
+    "customer that it does not know adds",
+    "OpenShared": "how many customers the label party trains on, how many coordinates it has, their largest "
+    "value to a power of two; the penalty",
+    "SharedOpened": "the number of columns; the variances of the feature party's principal components",
+    "LabelRows": "nothing: Paillier ciphertexts with fresh randomness",
+    "LabelRowsTaken": "nothing new",
+    "AskCrossSums": "that all rows have been sent",
+    "CrossSumsGiven": "correlations of the label party's columns with the feature party's rotated "
+    "coordinates",
+    "GivePlan": "of the label party's columns what SharedOpened and CrossSumsGiven tell of the feature "
+    "party's; the mean predictor of the label party's own model, so about the share of positives; its "
+    "least curvature",
+    "PlanTaken": "nothing new",
+    "OpenStep": "nothing",
+    "StepOpened": "a share of every row's predictor, spread evenly over the period whatever the predictor",
+    "GivePredictors": "a share of every row's predictor, spread evenly over the period whatever the "
+    "predictor",
+    "PredictorsTaken": "nothing new",
+    "ExchangeWaves": "nothing",
+    "WavesExchanged": "nothing",
+    "AskGradient": "that all waves have been sent",
+    "GradientGiven": "shares of the gradient: masked by 64 bits more than any sum has",
+    "GiveGradient": "shares of the gradient: masked by 64 bits more than any sum has",
+    "GradientTaken": "nothing new",
+    "CloseShared": "its own coefficients, after the last step and before it",
+    "SharedClosed": "its own coefficients, after the last step and before it; how far the last step moved "
+    "one of the feature party's; what the means of its columns add to the predictor, and what an unknown "
+    "customer does",
     "OpenScoring": "that these aligned customers may be scored with this model from now on",
     "ScoringOpened": "the names that the feature party chose, and which of its columns share one",
     "AskDirections": "exactly who is scored, when, and how often",
     "DirectionsGiven": "on which side of every split each asked customer lies",
+    "AskPartialScores": "exactly who is scored, when, and how often",
+    "PartialScoresGiven": "one float64 for each asked customer and name: an exact combination of the "
+    "customer's columns with weights that are not told",
     "CloseScoring": "nothing",
     "ScoringClosed": "nothing",
     "AskShare": "that the label party wants the share",

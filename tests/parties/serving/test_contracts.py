@@ -1,0 +1,173 @@
+"""A service and its contracts over real HTTPS: people decide, clocks go on, and requests are answered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from parties import contracts as kept_contracts
+from parties import database
+from parties.cli import main
+from parties.config import Config
+from parties.contracts import Contracts
+from parties.ledger import Ledger
+from parties.serving import partner as partner_module
+from parties.serving import standing as standing_module
+from parties.serving.answers import Record, Scored
+from parties.serving.publish import publish, withdraw
+from parties.serving.service import Service
+from vfl.errors import AwaitingApproval
+
+
+def one(service: Service, key: str) -> Scored:
+    (result,) = service.score("m1", [Record({"customer_id": key})]).results
+    assert isinstance(result, Scored)
+    return result
+
+
+def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def messages(config: Config) -> Counter[str]:
+    """Count the messages that a party has exchanged, by kind."""
+    found: Counter[str] = Counter()
+    for total in Ledger(database.connect(config)).totals():
+        found[total.kind] += total.messages
+    return found
+
+
+def for_purpose(config: Config, purpose: str) -> Config:
+    """A bank that has no contract yet for what it wants now."""
+    terms = msgspec.structs.replace(config.contract, purpose=purpose)
+    return msgspec.structs.replace(config, contract=terms)
+
+
+@pytest.fixture
+def strict(world: Any) -> Iterator[Any]:
+    """The telco, whose people have to approve each contract."""
+    server = world.servers["telco"]
+    before = server.party
+    peer = msgspec.structs.replace(before.peers["bank"], approvals=1)
+    server.stop()
+    server.party = msgspec.structs.replace(before, peers={"bank": peer})
+    server.start()
+    yield server
+    server.stop()
+    server.party = before
+    server.start()
+
+
+def jobs(server: Any, verb: str, contract: str) -> None:
+    result = CliRunner().invoke(main, ["jobs", verb, str(server.party.directory), contract])
+    assert result.exit_code == 0, result.output
+
+
+def waiting(server: Any) -> list[str]:
+    kept = Contracts(database.connect(server.party)).all()
+    return [one.digest.hex() for one in kept if one.state == "waiting"]
+
+
+def test_all_lanes_and_publications_are_under_one_contract_with_each_partner(world: Any) -> None:
+    """Eight lanes to each of two partners open with one proposal each; a restart of one needs none."""
+    serving = msgspec.structs.replace(world.bank.serving, lanes=8)
+    publish(world.bank, "m1")
+    before = messages(world.bank)
+    with Service(msgspec.structs.replace(world.bank, serving=serving)) as service:
+        opened = messages(world.bank) - before
+        assert (opened["OpenScoring"], opened["ProposeContract"]) == (16, 2)
+        world.servers["telco"].stop()
+        until(lambda: one(service, "c200").mode == "partial")
+        world.servers["telco"].start()
+        until(lambda: one(service, "c200").mode == "joint")
+        assert (messages(world.bank) - before)["ProposeContract"] == 2
+
+
+def test_publishing_tells_at_once_what_waits(world: Any, strict: Any) -> None:
+    """Before one customer is scored, and with the contract to approve; then it goes on."""
+    bank = for_purpose(world.bank, "publishing")
+    before = messages(bank)
+    with pytest.raises(AwaitingApproval, match="waits for people at telco") as caught:
+        publish(bank, "m1")
+    assert not (messages(bank) - before)["OpenScoring"]
+    (contract,) = waiting(strict)
+    assert f"vfl jobs approve DIR {contract[:12]}" in str(caught.value)
+    jobs(strict, "approve", contract)
+    publish(bank, "m1")
+    withdraw(bank, "m1")
+    assert waiting(strict) == []
+
+
+def test_a_service_whose_contract_waits_says_so_and_goes_on_when_people_approve(
+    world: Any, strict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are answered without the partner at once; no restart is needed; a later no ends it at once."""
+    monkeypatch.setattr(partner_module, "WARM_SECONDS", 0.2)
+    publish(world.bank, "m1")  # under a contract that is approved
+    bank = for_purpose(world.bank, "serving")
+    with Service(bank) as service:
+        assert service.ready().partners == {"bureau": "answering", "telco": "waiting"}
+        began = time.monotonic()
+        result = one(service, "c200")
+        assert time.monotonic() - began < bank.serving.budget_ms / 1e3
+        assert (result.mode, result.parties) == ("partial", {"bureau": "answered", "telco": "refused"})
+        (contract,) = waiting(strict)
+        jobs(strict, "approve", contract)
+        until(lambda: service.ready().partners["telco"] == "answering")
+        assert one(service, "c200").score == world.scores["c200"]
+        jobs(strict, "reject", contract)
+        assert one(service, "c200").mode == "partial"
+        until(lambda: service.ready().partners["telco"] == "refused")
+        time.sleep(0.5)  # lanes try again
+        assert one(service, "c200").parties["telco"] == "refused"
+        assert waiting(strict) == [], "what people refused is not proposed again by a machine"
+    with pytest.raises(AwaitingApproval):  # but by a person who runs a command
+        publish(bank, "m1")
+    jobs(strict, "reject", waiting(strict)[0])
+
+
+def test_a_contract_is_renewed_under_load(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request is joint and right while clocks pass the last tenth of the contract, and its end."""
+    monkeypatch.setattr(standing_module, "RENEW_SECONDS", 0.0)
+    publish(world.bank, "m1")
+    real, stop = kept_contracts.seconds_now, threading.Event()
+    found: list[tuple[str, bool]] = []
+
+    def at(days: float) -> None:
+        for module in ("contracts", "notary", "agreement", "serving.standing"):
+            monkeypatch.setattr(f"parties.{module}.seconds_now", lambda: real() + days * 86_400)
+
+    def ask(keys: list[str]) -> None:
+        while not stop.is_set():
+            for key in keys:
+                result = one(service, key)
+                found.append((result.mode, result.score == world.scores[key]))
+
+    keys = list(world.scores)[100:400]
+    bank = for_purpose(world.bank, "renewal")
+    before = messages(bank)
+    with Service(bank) as service, ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, keys[at_::4]) for at_ in range(4)]
+        try:
+            for days in (28, 31, 58, 61):
+                at(days)
+                count = len(found)
+                until(lambda count=count: len(found) > count + 50)  # type: ignore[misc]
+                time.sleep(1.2)  # the service looks once a second
+        finally:
+            stop.set()
+        for asked in asking:
+            asked.result()
+    assert set(found) == {("joint", True)}
+    assert (messages(bank) - before)["ProposeContract"] == 2 * 3, "one at the start, and one for each renewal"

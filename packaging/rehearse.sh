@@ -27,6 +27,10 @@ for name in telco processor; do
     vfl party add-peer bank "$name" --fingerprint "$(fact "$name" fingerprint)" \
         --identity "$(fact "$name" identity)" --url "https://$name:8443"
 done
+printf '\n[contract]\npurpose = "find account fraud"\n' >> bank/party.toml
+for name in telco processor; do # they sign for this purpose and no other
+    sed -i 's/^\[peers.bank\]$/&\npurposes = ["find account fraud"]/' "$name"/party.toml
+done
 for name in bank telco processor; do
     printf '\n[metrics]\nport = 9100\n\n[log]\nformat = "json"\n' >> "$name"/party.toml
 done

@@ -153,4 +153,6 @@ def test_three_institutions_are_rehearsed(tmp_path: Path, monkeypatch: pytest.Mo
         faults = {one.about for one in doctor.examine(root / name) if one.state == "fault"}
         assert {about for about in faults if not about.startswith("peer ")} == set()
     assert configuration.load(root / "bank").peers["telco"].url == "https://telco:8443"
-    assert configuration.load(root / "telco").peers["bank"].allow == ["align", "train", "score"]
+    grant = configuration.load(root / "telco").peers["bank"]
+    assert grant.allow == ["align", "train", "score"]
+    assert grant.purposes == [configuration.load(root / "bank").contract.purpose]

@@ -1,0 +1,145 @@
+"""Jobs of every kind under contracts over real HTTPS: they run within one, and end with it in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from parties import contracts as kept_contracts
+from parties import database
+from parties.archive import Archive
+from parties.config import Config
+from parties.contracts import REJECTED, Contracts
+from parties.label import LabelParty
+from parties.ledger import heading
+from parties.transport import HttpsChannel
+from vfl.errors import PeerRefused
+from vfl.params import LinearParams, TreeParams
+from vfl.scorecard.params import BinningParams
+from vfl.wire import messages as m
+from vfl.wire.channel import Channel
+from vfl.wire.session import LabelSession
+
+TREES = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
+BINS = BinningParams(max_bins=3, min_iv=0.0)
+WOE = LinearParams(standardise=False, max_iter=4)
+SHARED = LinearParams(protocol="shared", max_iter=2)
+
+
+class World(NamedTuple):
+    """A bank that has aligned and binned with a served bureau, and trained trees and a linear model."""
+
+    bank: Config
+    bureau: Config
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: Any, maker: Any, grant: Any, join: Any, serving: Any) -> Iterator[World]:
+    root: Path = tmp_path_factory.mktemp("contracted")
+    make = maker(root)
+    bank = make("bank", "label")
+    limits = {"min_rows": 50, "min_bin_rows": 20, "max_directions": 2}
+    bureau = grant(make("bureau", "feature"), bank, limits=limits)
+    with pytest.MonkeyPatch.context() as patch, serving(bureau) as url:
+        patch.setenv("VFL_PASSWORD", "test")
+        bank = join(bank, bureau, url)
+        with LabelParty(bank) as label:
+            label.align(name="a1")
+            label.bin(name="b1", params=BINS)
+            label.train(name="trees", params=TREES)
+            label.train(name="linear", params=LinearParams(max_iter=4))
+        yield World(bank, bureau)
+
+
+WORK: dict[str, tuple[str, Callable[[LabelParty], Any]]] = {
+    "align": ("OpenAlignment", lambda label: label.align()),
+    "bin": ("LabelCounts", lambda label: label.bin(params=BINS)),
+    "trees": ("SumRoot", lambda label: label.train(params=TREES)),
+    "linear": ("OpenRound", lambda label: label.train(params=LinearParams(max_iter=4))),
+    "weights of evidence": ("OpenRound", lambda label: label.train(params=WOE, binning="b1")),
+    "shared": ("LabelRows", lambda label: label.train(params=SHARED)),
+    "scores of trees": ("OpenScoring", lambda label: label.score("trees", label._config.data.source)),
+    "scores of a linear model": (
+        "OpenScoring",
+        lambda label: label.score("linear", label._config.data.source),
+    ),
+}
+"""Work of each kind, and a message in the middle of it."""
+
+
+def for_purpose(config: Config, purpose: str) -> Config:
+    """A bank that has no contract yet for what it wants now."""
+    terms = msgspec.structs.replace(config.contract, purpose=purpose)
+    return msgspec.structs.replace(config, contract=terms)
+
+
+class EndingChannel:
+    """A channel after whose first message of a kind something happens to its contract."""
+
+    def __init__(self, channel: Channel, kind: str, end: Callable[[bytes], None]) -> None:
+        self._channel, self._kind, self._end = channel, kind, end
+        self.after: list[str] | None = None
+
+    def exchange(self, peer: str, frame: bytes) -> bytes:
+        answer = self._channel.exchange(peer, frame)
+        found = heading(frame)
+        if self.after is not None:
+            self.after.append(found.kind)
+        elif found.kind == self._kind:
+            self.after = []
+            self._end(bytes.fromhex(found.contract))
+        return answer
+
+
+@pytest.mark.parametrize("ending", ["rejected", "expired"])
+@pytest.mark.parametrize("work", WORK)
+def test_a_job_ends_with_its_contract(
+    world: World, monkeypatch: pytest.MonkeyPatch, work: str, ending: str
+) -> None:
+    """The very next message is refused, in words that say why; under another contract the work is done."""
+    monkeypatch.setenv("VFL_PASSWORD", "test")
+    kind, do = WORK[work]
+    real = kept_contracts.seconds_now
+
+    def end(digest: bytes) -> None:
+        if ending == "rejected":
+            Contracts(database.connect(world.bureau)).set_state(digest, REJECTED)
+        else:
+            monkeypatch.setattr("parties.notary.seconds_now", lambda: real() + 31 * 86_400)
+
+    with LabelParty(for_purpose(world.bank, f"{work}, {ending}")) as label:
+        label._channel = channel = EndingChannel(label._channel, kind, end)
+        with pytest.raises(PeerRefused, match=r"people of this party rejected|contract has expired"):
+            do(label)
+        assert channel.after is not None
+        assert len(channel.after) == 1
+    with LabelParty(for_purpose(world.bank, f"{work}, {ending}, again")) as label:
+        monkeypatch.setattr("parties.notary.seconds_now", real)
+        do(label)
+
+
+@pytest.mark.parametrize(
+    ("model", "ask", "reply"),
+    [
+        ("trees", m.AskDirections, m.DirectionsGiven),
+        ("linear", m.AskPartialScores, m.PartialScoresGiven),
+    ],
+)
+def test_customers_of_every_model_count_for_the_rate(world: World, model: str, ask: Any, reply: Any) -> None:
+    """Directions and partial scores alike: 25 an hour are 25, over jobs, and one more is refused."""
+    _, alignments = Archive(world.bank).load_alignment("a1")
+    opening = m.OpenScoring(model, "a1", alignments["bureau"].fingerprint)
+    with HttpsChannel(world.bank) as channel, LabelParty(world.bank) as label:
+        agreed = label._agreements.reach("score", ["bureau"], model=model, alignment="a1", rows_per_hour=25)
+        for rows in (12, 13):
+            session = LabelSession(channel, "bureau", contract=agreed.digest)
+            session.ask(opening, m.ScoringOpened)
+            session.ask(ask(np.arange(rows, dtype="<u4").tobytes()), reply)
+        with pytest.raises(PeerRefused, match="the contract allows 25 an hour") as caught:
+            session.ask(ask(np.arange(1, dtype="<u4").tobytes()), reply)
+    assert caught.value.peer_code == "rate_exceeded"

@@ -27,7 +27,7 @@ from scenarios.serving import (
     records_of,
 )
 from scenarios.story import Phase, Story
-from scenarios.training import ALIGN, CURVES, EXPORT, EXPORTED, JUDGE, SCORE, SCORES, SET_UP, TRAIN
+from scenarios.training import ALIGN, AUDIT, CURVES, EXPORT, EXPORTED, JUDGE, SCORE, SCORES, SET_UP, TRAIN
 
 
 def _compare(story: Story) -> None:
@@ -111,6 +111,7 @@ PHASES = (
     ANSWER,
     EXPLAIN,
     LOSE_PARTNER,
+    AUDIT,
     JUDGE,
     COMPARE,
 )

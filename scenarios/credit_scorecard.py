@@ -15,7 +15,7 @@ from scenarios.pooled_card import BINNING, BINS, Judge
 from scenarios.report import RunReport, quality
 from scenarios.scenario import Choice, Scenario
 from scenarios.story import MODEL, Phase, Story, options
-from scenarios.training import ALIGN, SCORE, SCORES, SET_UP
+from scenarios.training import ALIGN, AUDIT, SCORE, SCORES, SET_UP
 from vfl.params import LinearParams
 
 
@@ -160,7 +160,7 @@ CREDIT_SCORECARD = Scenario(
     duration="half a minute",
     params=LinearParams(standardise=False),
     found=found,
-    phases=(SET_UP, ALIGN, BIN, TRAIN, POINTS, SCORE, JUDGE),
+    phases=(SET_UP, ALIGN, BIN, TRAIN, POINTS, SCORE, AUDIT, JUDGE),
     report=ScorecardReport,
     go_on=_go_on,
 )

@@ -37,6 +37,21 @@ class Traffic(msgspec.Struct, frozen=True):
     bytes_received: int
 
 
+class Audited(msgspec.Struct, frozen=True):
+    """What an audit of a party's ledger found: nothing, or the run would have ended there.
+
+    Attributes:
+        entries: of the ledger, the last with hash ``head``.
+        signed: jobs that both parties signed.
+        unsigned: jobs that were broken off, or not signed.
+    """
+
+    entries: int
+    head: str
+    signed: int
+    unsigned: list[str]
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What every scenario found.
 
@@ -49,6 +64,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         phases: by phase its wall time in seconds, the start of programs included.
         bytes_sent, bytes_received: by the label party, over all partners.
         partners: the same by partner.
+        ledgers: by party what an audit of its ledger found.
         peak_rss_mb: by party the most memory that one of its processes held, MiB.
         key_bits, kernel, threads: of the label party's cryptography.
     """
@@ -62,6 +78,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_sent: int
     bytes_received: int
     partners: dict[str, Traffic]
+    ledgers: dict[str, Audited]
     peak_rss_mb: dict[str, float]
     key_bits: int
     kernel: str
@@ -89,10 +106,18 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
                     for name, traffic in self.partners.items()
                 ],
             ),
-            table(["party", "peak memory"], [[n, f"{mb:,.0f} MiB"] for n, mb in self.peak_rss_mb.items()]),
+            table(
+                ["party", "peak memory", "ledger entries", "jobs signed by both"],
+                [
+                    [name, f"{mb:,.0f} MiB", f"{ledger.entries:,}", f"{ledger.signed:,}"]
+                    for name, mb in self.peak_rss_mb.items()
+                    for ledger in (self.ledgers[name],)
+                ],
+            ),
             "\n".join(
                 [
                     *self.verdict(),
+                    "every ledger verified: none was changed, each as the other parties signed it",
                     f"Paillier key {self.key_bits} bits, kernel {self.kernel}, {self.threads} threads",
                 ]
             ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
 from parties.report import plots
 from scenarios import pooled
-from scenarios.report import Traffic, explain, quality
+from scenarios.report import Audited, Traffic, explain, quality
 from scenarios.story import MODEL, Phase, Story, options
 
 SCORES = "scores.csv"
@@ -41,6 +42,29 @@ def _score(story: Story) -> None:
 
 def _export(story: Story) -> None:
     story.command("export", story.label, MODEL, "--xgboost", EXPORTED)
+
+
+def _audit(story: Story) -> None:
+    """Have every party audit its ledger, against what the others keep of it with their signatures."""
+    consortium, label = story.consortium, story.consortium.label
+    between = [(own.name, story.label) for own in consortium.features]
+    between += [(reader, own) for own, reader in between]
+    files = {(own, reader): f"{own}-for-{reader}.json" for own, reader in between}
+    with ThreadPoolExecutor() as pool:
+        exports = [
+            pool.submit(consortium.run, "audit", "export", own, "--peer", reader, "--out", file, of=own)
+            for (own, reader), file in files.items()
+        ]
+    for export in exports:
+        export.result()
+    ledgers = {}
+    for part in (label, *consortium.features):
+        kept = [file for (_, reader), file in files.items() if reader == part.name]
+        against = [word for file in kept for word in ("--against", file)]
+        ledgers[part.name] = story.command("audit", "verify", part.name, *against)
+    story.found["ledgers"] = msgspec.convert(ledgers, dict[str, Audited])
+    entries = ", ".join(f"{name} {verdict['entries']:,}" for name, verdict in ledgers.items())
+    story.line(f"entries verified, and none is another than was signed: {entries}")
 
 
 def _judge(story: Story) -> None:
@@ -78,9 +102,10 @@ ALIGN = Phase("align", "the parties find common rows, without showing the others
 TRAIN = Phase("train", "trees on encrypted gradients; no partner sees a label", _train, True)
 SCORE = Phase("score", "rows that were never trained on, by the same path", _score, True)
 EXPORT = Phase("export", "the partners agree to merge their shares, for the judge", _export, True)
+AUDIT = Phase("audit", "every ledger holds what the others signed, and nobody has touched it", _audit, False)
 JUDGE = Phase("judge", "xgboost on all columns in one table, which nobody has in life", _judge, False)
 
-PHASES = (SET_UP, ALIGN, TRAIN, SCORE, EXPORT, JUDGE)
+PHASES = (SET_UP, ALIGN, TRAIN, SCORE, EXPORT, AUDIT, JUDGE)
 """A whole scenario; others put phases of theirs between."""
 
 
@@ -114,6 +139,6 @@ def go_on(story: Story) -> str:
             *(f"  vfl party serve {name} &" for name in names),
             f"  vfl evaluate {story.label} {MODEL} --in {story.test}",
             f"  vfl train {story.label} --model second --param n_estimators=20 --param max_bin=32",
-            f"  vfl audit show {names[0]}",
+            f"  vfl audit export {names[0]} --out processing.html",
         ]
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from data_generators.fraud import FRAUD
+from parties.cli import main
 from scenarios.command import demo
 from scenarios.demo import DEMO
 from scenarios.scenario import Choice
@@ -47,7 +50,25 @@ def test_json_has_the_promised_keys(told) -> None:
     assert report["key_bits"] == 2048
     assert report["kernel"]
     assert report["train_seconds"] > 0
-    assert list(report["phases"]) == ["set up", "align", "train", "score", "export", "judge"]
+    assert list(report["phases"]) == ["set up", "align", "train", "score", "export", "audit", "judge"]
+
+
+def test_every_ledger_is_verified_and_a_changed_byte_is_named(told, tmp_path: Path) -> None:
+    """The demo's own ledgers are whole against what the others keep; after one byte they are not."""
+    output, report, out = told
+    assert "vfl audit verify bank --against telco-for-bank.json --against payments-for-bank.json" in output
+    assert set(report["ledgers"]) == {"bank", "telco", "payments"}
+    assert all(ledger["signed"] > 0 and ledger["unsigned"] == [] for ledger in report["ledgers"].values())
+    assert report["ledgers"]["bank"]["signed"] == sum(
+        report["ledgers"][name]["signed"] for name in ("telco", "payments")
+    )
+    copy = tmp_path / "telco"
+    shutil.copytree(out / "telco", copy)
+    with sqlite3.connect(copy / "state" / "party.sqlite") as connection:
+        connection.execute("UPDATE ledger_entries SET reply_bytes = reply_bytes + 1 WHERE entry = 7")
+    found = CliRunner().invoke(main, ["audit", "verify", str(copy)])
+    assert found.exit_code == 1
+    assert "entry 7 was changed: its reply_bytes was" in found.output
 
 
 def test_every_phase_and_the_next_commands_are_told(told) -> None:

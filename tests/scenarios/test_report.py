@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scenarios.report import Quality, Report, Traffic, explain, quality, size
+from scenarios.report import Audited, Quality, Report, Traffic, explain, quality, size
 from vfl.trees.compare import Choice, Difference
 
 TIE = Difference(2, (1, 1), Choice(4, 1.5, True, 10.0), Choice(5, 2.5, True, 10.0))
@@ -30,6 +30,10 @@ def report(**changes) -> Report:
         "bytes_sent": 1_500_000,
         "bytes_received": 999,
         "partners": {"telco": Traffic(1_500_000, 999)},
+        "ledgers": {
+            "bank": Audited(1_310, "ab" * 32, 10, []),
+            "telco": Audited(655, "cd" * 32, 4, ["broken-off"]),
+        },
         "peak_rss_mb": {"bank": 300.4, "telco": 280.0},
         "key_bits": 2048,
         "kernel": "reference",
@@ -44,6 +48,12 @@ def test_json_has_the_promised_keys() -> None:
     assert told["auc"] == {"alone": 0.7, "together": 0.75, "pooled": 0.75}
     assert told["identical_trees"] is True
     assert told["partners"]["telco"] == {"bytes_sent": 1_500_000, "bytes_received": 999}
+    assert told["ledgers"]["telco"] == {
+        "entries": 655,
+        "head": "cd" * 32,
+        "signed": 4,
+        "unsigned": ["broken-off"],
+    }
     assert {"train_seconds", "bytes_sent", "bytes_received", "peak_rss_mb", "key_bits", "kernel"} <= set(told)
 
 
@@ -52,7 +62,8 @@ def test_text_tells_every_table() -> None:
     text = report().to_text()
     assert "together   0.7500  0.5000  0.4000" in text
     assert "telco  1.5 MB     999 B" in text
-    assert "bank       300 MiB" in text
+    assert "bank       300 MiB           1,310                   10" in text
+    assert "every ledger verified" in text
     assert "trees identical to pooled xgboost: yes\n" in text
     assert "5% found alone, 10% together" in text
 

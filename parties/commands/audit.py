@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import click
@@ -14,8 +15,9 @@ from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.contracts import Contracts
 from parties.files import write_private
-from parties.ledger import Ledger
+from parties.ledger import Ledger, Total
 from parties.report.processing import render
+from parties.report.tables import table
 from vfl.errors import ParameterError
 
 PLACES = {
@@ -23,6 +25,9 @@ PLACES = {
     "show": "parties.commands.audit:show_ledger",
     "verify": "parties.commands.audit:verify",
 }
+
+WIDTH = 120
+"""Characters in a line of what a message reveals."""
 
 
 @click.group(cls=LazyGroup, places=PLACES)
@@ -82,18 +87,9 @@ def show_ledger(directory: Path, job: str | None, contract: str, as_json: bool) 
         found = list(processing.lines_of(ledger, job, contract))
         show(found, as_json, "\n".join(map(_line, found)) or "the ledger has no such message")
         return
-    heads = ("peer", "message", "outcome", "count", "bytes in", "bytes out")
-    lines = ["    {:16} {:16} {:16} {:>8} {:>14} {:>14}".format(*heads)]
     totals = ledger.totals()
-    for total in totals:
-        inward, outward = total.request_bytes, total.reply_bytes
-        if total.direction == "out":
-            inward, outward = outward, inward
-        lines.append(
-            f"{total.direction:3} {total.peer:16} {total.kind:16} {total.outcome:16} "
-            f"{total.messages:>8,} {inward:>14,} {outward:>14,}"
-        )
-    show([total._asdict() for total in totals], as_json, "\n".join(lines))
+    heading = ("", "peer", "message", "outcome", "count", "bytes in", "bytes out")
+    show([total._asdict() for total in totals], as_json, table(heading, list(map(_row, totals)), texts=4))
 
 
 @click.command(epilog=example("vfl audit export bank --out processing.html"))
@@ -119,9 +115,17 @@ def export(directory: Path, out: Path, peer: str | None) -> None:
     click.echo(f"{out}: {len(whole.jobs):,} jobs, {len(whole.entries):,} entries")
 
 
+def _row(total: Total) -> tuple[str, ...]:
+    sizes = (total.request_bytes, total.reply_bytes)
+    inward, outward = sizes if total.direction == "in" else sizes[::-1]
+    told = (total.direction, total.peer, total.kind, total.outcome)
+    return (*told, f"{total.messages:,}", f"{inward:,}", f"{outward:,}")
+
+
 def _line(line: processing.Line) -> str:
+    reveals = textwrap.fill(line.reveals, WIDTH, initial_indent=f"{'':9}", subsequent_indent=f"{'':9}")
     return (
-        f"{line.entry:>8} {line.time} {line.contract[:12]:12} {line.direction:3} {line.peer:16} "
-        f"{line.kind:16} {line.outcome:16} {line.request_bytes:>12,} {line.reply_bytes:>12,} "
-        f"{line.hash[:16]}\n{'':8} {line.reveals}"
+        f"{line.entry:>8} {line.time} {line.contract[:12]:12} {line.direction:3} {line.peer:12} "
+        f"{line.kind:16} {line.outcome:11} {line.request_bytes:>11,} {line.reply_bytes:>11,} "
+        f"{line.hash[:12]}\n{reveals}"
     )

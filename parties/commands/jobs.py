@@ -7,6 +7,7 @@ import pwd
 from pathlib import Path
 
 import click
+import msgspec
 
 from parties import config as configuration
 from parties import database, identity
@@ -14,7 +15,8 @@ from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
 from parties.contracts import APPROVED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
-from parties.described import describe
+from parties.described import Description, describe
+from parties.report.tables import table
 from vfl.errors import NotAllowed, StateError
 
 PLACES = {
@@ -43,11 +45,11 @@ def list_contracts(directory: Path, as_json: bool) -> None:
     config = configuration.load(directory)
     found = [describe(kept, config) for kept in _contracts(config).all()]
     lines = [
-        f"{one.contract[:12]}  {one.state:9} {one.action:7} {one.subject:32} {one.peer:16} "
-        f"approved {len(one.approved_by)} of {one.approvals_needed}, until {one.expires}"
+        (one.contract[:12], one.state, one.action, one.subject, one.peer, _approved(one), one.expires)
         for one in found
     ]
-    show(found, as_json, "\n".join(lines) or "no contract yet")
+    heading = ("contract", "state", "action", "about", "with", "people", "until")
+    show(found, as_json, table(heading, lines, texts=len(heading)) if lines else "no contract yet")
 
 
 @click.command(epilog=example("vfl jobs show bureau 3f9c2a"))
@@ -57,7 +59,9 @@ def list_contracts(directory: Path, as_json: bool) -> None:
 def show_contract(directory: Path, contract: str, as_json: bool) -> None:
     """Print a CONTRACT of DIR, named by the first digits of its digest: terms, signatures, approvals."""
     config = configuration.load(directory)
-    show(describe(_contracts(config).named(contract), config), as_json)
+    found = describe(_contracts(config).named(contract), config)
+    said = {name: value for name, value in msgspec.to_builtins(found).items() if value not in ("-", 0, [])}
+    show(found if as_json else said, as_json)
 
 
 @click.command(epilog=example("vfl jobs approve bureau 3f9c2a --key alice.pem"))
@@ -132,6 +136,10 @@ def _approver(config: Config, file: Path | None, kept: Kept, decision: str) -> t
         if public == own.public:
             return name, own.sign("approval", approval(kept.digest, decision))
     raise NotAllowed("this key is nobody's in [approvers]")
+
+
+def _approved(one: Description) -> str:
+    return f"{len(one.approved_by)} of {one.approvals_needed}" if one.approvals_needed else "-"
 
 
 def _still(missing: int) -> str:

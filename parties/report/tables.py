@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from parties.evaluation import Evaluation, Gain, Measures
 from vfl.bootstrap import LEVEL
+
+if TYPE_CHECKING:  # commands that print a table need not wait for what evaluations import
+    from parties.evaluation import Evaluation, Gain, Measures
 
 ROWS_ARE = {
     "validation": "kept out of training",

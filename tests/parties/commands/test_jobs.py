@@ -54,7 +54,7 @@ def test_what_waits_is_listed_shown_and_approved(bureau: Config, propose: Callab
     """Without [approvers] whoever may open the directory decides, under the name of their account."""
     assert propose(1) == m.ContractAnswered("waiting", 1, b"")
     name = waiting(bureau)
-    assert f"{name}  waiting   align   a1" in run("list", bureau.directory).output
+    assert f"{name}  waiting  align   a1     bank  0 of 1" in run("list", bureau.directory).output
     facts = json.loads(run("show", bureau.directory, name, "--json").output)
     assert (facts["action"], facts["purpose"], facts["signed_by"]) == ("align", "fraud", ["bank"])
     user = pwd.getpwuid(os.getuid()).pw_name

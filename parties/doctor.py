@@ -197,7 +197,7 @@ def _wanting(config: Config, one: Kept, among: list[Kept]) -> Finding | None:
     left = contract.expires - seconds_now()
     if left > EXPIRY_SECONDS or not _goes_on(config, one, among):
         return None
-    remedy = "a new one is proposed when this one ends; tell whoever has to approve it"
+    remedy = "the next one is proposed by itself in its last tenth; whoever approves should look for it"
     return Finding("contracts", "warning", f"{what} expires in {left / 86_400:.0f} days", remedy)
 
 

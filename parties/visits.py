@@ -6,8 +6,8 @@ A peer is sent one Hello, which opens no job.
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import msgspec
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 
 from parties import database, identity, tls
 from parties.archive import Archive
@@ -17,7 +17,7 @@ from parties.greeting import greet
 from parties.ledger import Ledger, LedgerChannel
 from parties.settings import Peer
 from parties.transport import HttpsChannel
-from vfl.errors import PeerRefused, VflError
+from vfl.errors import VflError
 from vfl.wire.channel import Channel
 from vfl.wire.handshake import Welcome
 
@@ -39,20 +39,26 @@ def grants(config: Config) -> Iterator[Finding]:
         yield from _pinned(name, peer)
     if not config.peers:
         yield Finding("peers", "warning", "nobody is configured", "vfl party add-peer")
-    host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::") else config.server.host  # noqa: S104
-    own = Peer(
-        fingerprint=tls.fingerprint_of_file(tls.files_of(config).certificate),
-        url=f"https://{host}:{config.server.port}",
-    )
-    alone = msgspec.structs.replace(config, peers={"server": own})
-    with HttpsChannel(alone, ANSWER_SECONDS) as channel:
-        try:
-            greet(channel, "server")
-        except PeerRefused:  # it answers, and we are rightly no peer of ourselves
-            yield Finding("server", "ok", f"it answers at {own.url}")
-        except VflError as error:
-            text = str(error).partition("; ")[0]
-            yield Finding("server", "warning", text, "start it: vfl party serve; or restart it")
+    yield _server(config)
+
+
+def _server(config: Config) -> Finding:
+    """Ask this party's own server how it is, which it tells whoever has a certificate of the authority."""
+    files, server = tls.files_of(config), config.server
+    host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host  # noqa: S104
+    pinned = tls.client_context(files, tls.fingerprint_of_file(files.certificate))
+    connection = HTTPSConnection(host, server.port, timeout=ANSWER_SECONDS, context=pinned)
+    url = f"https://{host}:{server.port}"
+    try:
+        connection.request("GET", "/healthz")
+        if connection.getresponse().status == HTTPStatus.OK:
+            return Finding("server", "ok", f"it answers at {url}")
+        text = f"what answers at {url} is no party's server"
+    except (OSError, HTTPException):
+        text = f"it does not answer at {url}, or with another certificate"
+    finally:
+        connection.close()
+    return Finding("server", "warning", text, "start it: vfl party serve; or restart it")
 
 
 def peers(config: Config) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from parties.cli import main
 from parties.config import Config
 from parties.contracts import PROPOSED, REJECTED, WAITING, Contracts
 from parties.label import LabelParty
+from parties.ledger import Ledger
 from parties.local import PeerStore
 from vfl.wire.handshake import Welcome
 
@@ -146,6 +147,7 @@ def test_a_feature_party_looks_at_its_server_and_grants(bureau: Config, serving:
         edit(bureau, "port = 0", f"port = {url.rpartition(':')[2]}")
         assert seen(bureau) == {}
         assert "it answers" in seen(bureau, "ok")["server"]
+        assert Ledger(database.connect(bureau)).totals() == []  # no refusal that somebody is alerted of
         rotation.prepare_tls(bureau, bureau.directory.parent / "ca")
         assert "next TLS key waits" in seen(bureau, "warning")["certificate"]
         rotation.activate_tls(bureau)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from parties.config import Config
 from parties.files import append_line, private_directory, read_lines, write_private
 from parties.rows import Source
+from vfl.draft import of_binning
 from vfl.errors import NotAligned, StateError
 from vfl.psi.alignment import Alignment
 from vfl.scorecard import model as binnings
@@ -63,8 +64,9 @@ class PeerStore:
         """Take a name for good; raises StateError where that cannot be written."""
         if not self.is_used(kind, name):
             write_private(self._file(kind, name).with_suffix(".used"), b"")
-        if kind == "share":  # the training cannot go on any more
-            self._draft(name).unlink(missing_ok=True)
+        drafts = {"share": name, "binning": of_binning(name)}
+        if kind in drafts:  # the work cannot be done again any more
+            self._draft(drafts[kind]).unlink(missing_ok=True)
 
     def save_alignment(self, alignment: Alignment) -> None:
         """Keep an alignment; raises StateError where one of its name is in use."""
@@ -105,18 +107,18 @@ class PeerStore:
         """Raises StateError where there is none of that name."""
         return feature_share(self._load("share", model_id, "train again"))
 
-    def start_draft(self, model_id: str, head: bytes) -> None:
+    def start_draft(self, name: str, head: bytes) -> None:
         """Raises StateError where it cannot be written."""
-        write_private(self._draft(model_id), head + b"\n")
+        write_private(self._draft(name), head + b"\n")
 
-    def append_draft(self, model_id: str, entry: bytes) -> None:
+    def append_draft(self, name: str, entry: bytes) -> None:
         """Raises StateError where it cannot be written."""
-        append_line(self._draft(model_id), entry)
+        append_line(self._draft(name), entry)
 
-    def load_draft(self, model_id: str) -> list[bytes]:
+    def load_draft(self, name: str) -> list[bytes]:
         """Return its lines, none where there is no draft of that name."""
         try:
-            return read_lines(self._draft(model_id))
+            return read_lines(self._draft(name))
         except FileNotFoundError:
             return []
 
@@ -155,8 +157,8 @@ class PeerStore:
         directory, ending = FILES[kind]
         return self._root / directory / self._peer / f"{name}{ending}"
 
-    def _draft(self, model_id: str) -> Path:
-        return self._drafts / f"{model_id}.draft"
+    def _draft(self, name: str) -> Path:
+        return self._drafts / f"{name}.draft"
 
 
 def write_new(path: Path, content: bytes, what: str) -> None:

@@ -40,8 +40,11 @@ class DraftStore(Protocol):
         ...
 
 
+ANEW = "train anew under another name"
+
+
 class Told(Struct, frozen=True, tag="told", forbid_unknown_fields=True):
-    """An attempt comes to tell something."""
+    """An attempt came to tell something."""
 
 
 def head(terms: Struct, *data: npt.NDArray[Any]) -> bytes:
@@ -70,34 +73,50 @@ class Draft:
         store: where it is kept.
         name: of the model, or what `of_binning` makes of the name of a binning.
         head: what `head` gave.
+        kinds: which entries there may be, one type or several joined by ``|``.
+        counted: the kind of entry that counts attempts.
+        most: how many of these there may be.
         remedy: what the label party can do where the work cannot be done again.
+
+    Attributes:
+        entries: what earlier attempts wrote.
 
     Raises:
         NotAligned: something was told on other terms, or before this party's data changed.
+        NotAllowed: there were as many attempts as there may be.
         StateError: the draft cannot be read or written.
     """
 
-    def __init__(self, store: DraftStore, name: str, head: bytes, remedy: str) -> None:
-        self._store, self._name, self._remedy = store, name, remedy
+    def __init__(
+        self,
+        store: DraftStore,
+        name: str,
+        head: bytes,
+        kinds: Any = Told,
+        counted: type[Struct] = Told,
+        most: int = MAX_ATTEMPTS,
+        remedy: str = ANEW,
+    ) -> None:
+        self._store, self._name = store, name
+        self._telling = False
         lines = store.load_draft(name)
-        self._entries = lines[1:]
-        if not self._entries:
+        if len(lines) < 2:
             store.start_draft(name, head)
         elif lines[0] != head:
             raise NotAligned(f"this was begun on other terms, or this party's data changed since; {remedy}")
-
-    def entries(self, kinds: Any) -> list[Any]:
-        """Return what earlier attempts wrote, as the kinds of entry given; raises StateError."""
         try:
-            return [msgspec.json.decode(entry, type=kinds) for entry in self._entries]
+            self.entries: list[Any] = [msgspec.json.decode(line, type=kinds) for line in lines[1:]]
         except msgspec.MsgspecError:
-            raise StateError(f"the draft of {self._name} is damaged; {self._remedy}") from None
+            raise StateError(f"the draft of {name} is damaged; {remedy}") from None
+        if sum(isinstance(entry, counted) for entry in self.entries) >= most:
+            raise NotAllowed(f"this may be done {most} times and was; {remedy}")
 
     def keep(self, entry: Struct) -> None:
         """Add an entry; raises StateError where it cannot be written."""
         self._store.append_draft(self._name, msgspec.json.encode(entry))
 
-    def check_attempts(self, entries: list[Any], kind: type[Struct] = Told, most: int = MAX_ATTEMPTS) -> None:
-        """Raise NotAllowed where entries have so many of a kind as there may be attempts."""
-        if sum(isinstance(entry, kind) for entry in entries) >= most:
-            raise NotAllowed(f"this may be done {most} times and was; {self._remedy}")
+    def tell(self) -> None:
+        """Count this attempt, before what it comes to tell leaves; raises StateError as `keep` does."""
+        if not self._telling:
+            self._telling = True
+            self.keep(Told())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,6 +117,10 @@ class PrivateKey:
         object.__setattr__(key, "q", q)
         key._check(UNSAFE_MIN_BITS)
         return key
+
+    def derived(self, purpose: bytes) -> bytes:
+        """32 secret bytes, the same each time, which tell nothing of the key (HMAC-SHA256, RFC 2104)."""
+        return hmac.digest(to_bytes(self.p) + to_bytes(self.q), b"vfl " + purpose, "sha256")
 
     def __repr__(self) -> str:
         return f"<PrivateKey of {(self.p * self.q).bit_length()} bits>"

@@ -8,6 +8,7 @@ its sign or becomes zero, since the penalty is linear in a there; otherwise it m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,9 @@ class Directions:
         l2, l1: factors of half the squared and of the absolute coefficients.
         tol: no direction is offered whose largest coefficient is smaller.
         most: directions that are offered at most.
+        before: float64 [f] each, directions that were offered before training was broken off. They are
+            offered again in their order, and only then new ones, so that no attempt adds to what the label
+            party knows. An honest one asks for them anyway.
 
     Attributes:
         w: float64 [f], the coefficients as combined last.
@@ -68,7 +72,17 @@ class Directions:
             products with one another are well conditioned however much the columns have in common.
     """
 
-    def __init__(self, columns: Float64, *, l2: float, l1: float, tol: float, most: int) -> None:
+    def __init__(
+        self,
+        columns: Float64,
+        *,
+        l2: float,
+        l1: float,
+        tol: float,
+        most: int,
+        before: Sequence[Float64] = (),
+    ) -> None:
+        self._again = before
         self._columns, self._l2, self._l1, self._tol, self._most = columns, l2, l1, tol, most
         rows, f = columns.shape
         variance, axes = np.linalg.eigh(columns.T @ columns / rows)
@@ -88,6 +102,10 @@ class Directions:
     def offered(self) -> int:
         """Directions offered so far."""
         return self._directions.shape[1]
+
+    def offered_after(self, count: int) -> Float64:
+        """Coefficients [k, f] of the directions offered after the first ``count``."""
+        return self._directions.T[count:]
 
     def curve(self, products: Float64, block: Float64) -> None:
         """Take new curvatures.
@@ -129,10 +147,13 @@ class Directions:
         if new.any():
             if self.offered >= self._most:
                 return None
-            length = float(np.linalg.norm(self._columns @ new)) / np.sqrt(len(self._columns))
-            self._directions = np.column_stack([self._directions, new / length])
+            if self.offered < len(self._again):
+                direction = self._again[self.offered]
+            else:
+                direction = new * np.sqrt(len(self._columns)) / np.linalg.norm(self._columns @ new)
+            self._directions = np.column_stack([self._directions, direction])
             self._coefficients = np.append(self._coefficients, 0.0)
-            within = np.append(within, length)
+            within, _ = self._split(step)
         elif not self._l1:
             return None
         values = (self._columns @ self._directions[:, -1]).astype(np.float32) if new.any() else None

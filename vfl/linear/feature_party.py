@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from vfl.crypto.paillier import PublicKey, check_ciphertexts
 from vfl.crypto.randomness import Rerandomizer
+from vfl.draft import Draft, Told, head
 from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence, ParameterError
 from vfl.linear.columns import Columns, Scaling, whole_columns, whole_products
 from vfl.linear.direction import Directions
@@ -29,6 +32,12 @@ from vfl.wire import messages as m
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Limbs = npt.NDArray[np.uint64]
+
+
+class Direction(Struct, frozen=True, tag="direction", forbid_unknown_fields=True):
+    """An entry of the draft: a direction that is offered, by its coefficients."""
+
+    coefficients: list[float]
 
 
 class LinearWorker:
@@ -97,10 +106,19 @@ class LinearWorker:
         return self._binning.names, woe_columns(self._binning, columns)
 
     def _prepare(self, scaled: Float64, request: m.OpenLinear, cap: int) -> None:
+        terms = msgspec.structs.replace(request, public_key=b"-")
+        self._draft = Draft(self._store, request.model, head(terms, scaled), Told | Direction)
+        before = [of.coefficients for of in self._draft.entries if isinstance(of, Direction)]
         whole, self._units = whole_columns(scaled)
         self._directions = Directions(
-            whole * self._units, l2=request.l2, l1=request.l1, tol=request.tol, most=cap
+            whole * self._units,
+            l2=request.l2,
+            l1=request.l1,
+            tol=request.tol,
+            most=cap,
+            before=[np.array(coefficients) for coefficients in before],
         )
+        self._kept = len(before)
         units: list[float] = []
 
         def products() -> Iterator[Integers]:
@@ -188,6 +206,8 @@ class LinearWorker:
             if not change < 1e30:
                 raise OutOfRange("the sums are no gradient: the coefficients would have no bounds")
             offered = self._directions.offer(step)
+        self._draft.tell()
+        self._keep_new()
         if offered is None:
             return m.DirectionOffered(change, b"", [], [], False, [], [])
         new = offered.values
@@ -200,6 +220,12 @@ class LinearWorker:
             offered.square.ravel().tolist(),
             offered.linear.tolist(),
         )
+
+    def _keep_new(self) -> None:
+        """Write down a direction that was never offered before, before it leaves."""
+        for direction in self._directions.offered_after(self._kept):
+            self._draft.keep(Direction(direction.tolist()))
+            self._kept += 1
 
     def _products(self, masked: bytes) -> Float64:
         left, per_plaintext = len(self._product_units), self._slots.per_plaintext(self._key.bits)

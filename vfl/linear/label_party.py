@@ -111,7 +111,9 @@ class _Training:
         LOSSES[params.loss].check_labels(y[weights > 0])
         known = [table.rows_of(alignments[peer]) for peer in sessions]
         self._design = Design.of(table, params, binning, dict(zip(sessions, known, strict=True)))
-        self._problem = Problem(params, self._design.columns, y, weights, len(sessions))
+        self._problem = Problem(
+            params, self._design.columns, y, weights, len(sessions), private_key.derived(b"rotation")
+        )
         self._slots = Slots(n)
         self._encryptor, decryptor = Encryptor(private_key, profile), Decryptor(private_key)
         self._remotes = [

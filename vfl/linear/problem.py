@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -76,6 +77,7 @@ class Problem:
         columns: float64 [n, m], its own, scaled.
         y, weights: float64 [n].
         parties: how many feature parties take part.
+        secret: what only this party knows; see `rotation`.
 
     Attributes:
         own: float64 [intercept and m], coefficients of the intercept (if fitted) and of its own columns.
@@ -83,9 +85,16 @@ class Problem:
     """
 
     def __init__(
-        self, params: LinearParams, columns: Float64, y: Float64, weights: Float64, parties: int
+        self,
+        params: LinearParams,
+        columns: Float64,
+        y: Float64,
+        weights: Float64,
+        parties: int,
+        secret: bytes,
     ) -> None:
         n, m = columns.shape
+        self._secret = secret
         self._loss, self._y, self._weights = LOSSES[params.loss], y, weights
         intercept = int(params.fit_intercept)
         self._columns = np.column_stack([np.ones((n, intercept)), columns])
@@ -151,7 +160,7 @@ class Problem:
         With X the columns that take part (an intercept, and those that the L1 penalty leaves), P their
         penalty and ``X' D X + P = V diag(e) V'``, these are the columns of ``D X V diag(e)^-1/2 R``: what
         a feature party needs to leave out of its curvature what the label party's columns do as well. R is
-        a fresh random rotation. Of more columns than ``most`` those of the largest e are kept.
+        a random rotation, see `rotation`. Of more columns than ``most`` those of the largest e are kept.
 
         Returns:
             float64 [n, k], k at most ``most``.
@@ -163,16 +172,21 @@ class Problem:
         inner = (columns * curvatures[:, None]).T @ columns + np.diag(penalty / scale**2)
         values, axes = np.linalg.eigh(inner)
         kept = np.flatnonzero(values > SINGULAR * values.max(initial=0.0))[::-1][:most]
-        turned = columns @ (axes[:, kept] / np.sqrt(values[kept])) @ random_rotation(len(kept))
-        return np.asarray(curvatures[:, None] * turned)
+        straight = columns @ (axes[:, kept] / np.sqrt(values[kept]))
+        return np.asarray(curvatures[:, None] * (straight @ rotation(self._secret, straight)))
 
 
-def random_rotation(size: int) -> Float64:
-    """A uniformly random orthogonal matrix from the operating system's generator.
+def rotation(secret: bytes, columns: Float64) -> Float64:
+    """A random orthogonal matrix [k, k] for columns [n, k], which nobody without the secret can tell.
 
+    It is drawn from secret and columns, as RFC 6979 draws the number that a signature must not repeat: other
+    columns have another rotation, and a training that begins again after a break sends what it sent before.
     Normal numbers by Box and Muller (1958), made orthogonal by QR (Stewart 1980).
     """
-    raw = np.frombuffer(secrets.token_bytes(16 * size * size), dtype="<u8").reshape(2, size, size)
+    size = columns.shape[1]
+    seed = hmac.digest(secret, np.ascontiguousarray(columns).data, "sha256")
+    drawn = hashlib.shake_256(seed).digest(16 * size * size)
+    raw = np.frombuffer(drawn, dtype="<u8").reshape(2, size, size)
     radius, turn = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     normal = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * turn)
     q, r = np.linalg.qr(normal)

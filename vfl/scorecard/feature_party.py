@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from vfl.crypto.packing import GradientPacking
 from vfl.crypto.paillier import PublicKey, check_ciphertexts
 from vfl.crypto.randomness import Rerandomizer
+from vfl.draft import Draft, head, of_binning
 from vfl.errors import MalformedMessage, NotAllowed, OutOfRange, OutOfSequence, ParameterError
 from vfl.scorecard.binning import pre_bin
 from vfl.scorecard.model import Binning, CodedColumn, woe_blocks
@@ -65,6 +67,7 @@ class BinningWorker:
         if request.packed_rows < rows:
             raise OutOfRange("the job packs fewer rows than it counts")
         self._prebins = pre_bin(self._columns, request.prebinning, request.max_prebins, self._min_rows)
+        self._draft = self._draft_of(request)
         n_bins = self._prebins.n_bins
         self._sums = BinSums(
             self._modulus, plan(self._prebins.codes, n_bins, np.arange(len(n_bins), dtype=np.int64))
@@ -75,6 +78,11 @@ class BinningWorker:
         self._received = 0
         shown = self._names if self._show_columns else [""] * len(self._names)
         return m.BinningOpened([m.Column(n, int(b)) for n, b in zip(shown, n_bins, strict=True)])
+
+    def _draft_of(self, request: m.OpenBinning) -> Draft:
+        """The draft of this binning: on every attempt the same rows are counted in the same pre-bins."""
+        terms = head(msgspec.structs.replace(request, public_key=b"-"), self._columns, self._prebins.codes)
+        return Draft(self._store, of_binning(request.binning), terms, remedy="bin anew under another name")
 
     def _label_counts(self, request: m.LabelCounts) -> m.LabelCountsTaken:
         width = 8 * self._modulus.limbs
@@ -102,6 +110,7 @@ class BinningWorker:
             packed = self._modulus.pack(self._totals, slots, self._packing.slot_bits(rows))
         with span("re-randomise"):
             fresh = Rerandomizer(self._public_key).rerandomize(packed)
+        self._draft.tell()
         return m.BinsSummed(self._modulus.from_residues(fresh).astype("<u8", copy=False).tobytes())
 
     def _fix(self, request: m.FixBinning) -> m.BinningFixed:

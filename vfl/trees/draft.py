@@ -13,15 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from vfl.binning import Bins, Cuts
-from vfl.draft import Draft, DraftStore, head
+from vfl.draft import ANEW, Draft, DraftStore, head
 from vfl.errors import NotAligned, NotAllowed
 from vfl.trees.columns import OwnSplit
 from vfl.wire import messages as m
 
 MAX_RESUMED = 100
 """How often one training may go on: every time may show the sums of a tree once more."""
-
-ANEW = "train anew under another name"
 
 
 class Grown(Struct, frozen=True, tag="grown", forbid_unknown_fields=True):
@@ -65,9 +63,8 @@ class TrainingDraft:
     def __init__(self, store: DraftStore, opening: m.OpenTraining, cuts: Cuts, bins: Bins) -> None:
         terms = msgspec.structs.replace(opening, public_key=b"-", grown=0, splits=0)
         data = (cuts.values, cuts.pointers, cuts.min_values, bins)
-        self._draft = Draft(store, opening.model, head(terms, *data), ANEW)
-        entries, trees = self._draft.entries(Grown | Level), opening.grown
-        self._draft.check_attempts(entries, Grown, MAX_RESUMED)
+        self._draft = Draft(store, opening.model, head(terms, *data), Grown | Level, Grown, MAX_RESUMED)
+        entries, trees = self._draft.entries, opening.grown
         standing = _standing([*entries, Grown(trees)])
         self.splits = [split for level in standing for split in level.splits]
         if len(self.splits) != opening.splits:

@@ -4,29 +4,30 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfl.linear.problem import KnownRows, Problem, random_rotation
+from vfl.linear.problem import KnownRows, Problem, rotation
 from vfl.params import LinearParams
 
 
-def problem(rows=300, columns=4, seed=0, **params):
+def problem(rows=300, columns=4, seed=0, secret=b"secret", **params):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(rows, columns))
     y = (X[:, 0] + rng.logistic(size=rows) > 0).astype(float)
-    made = Problem(LinearParams(**params), X, y, np.ones(rows), 1)
+    made = Problem(LinearParams(**params), X, y, np.ones(rows), 1, secret)
     made.solve()
     return made, np.column_stack([np.ones(rows), X])
 
 
 def test_the_block_is_the_columns_made_orthonormal_and_turned():
-    """Its products leave of a Hessian what the own columns do not explain, and no two blocks are alike."""
+    """Its products leave of a Hessian what the own columns do not explain, turned by the secret."""
     made, X = problem(C=0.5)
     _, d = made.residuals()
-    first, second = made.block(d, 27), made.block(d, 27)
+    first, second = made.block(d, 27), problem(C=0.5, secret=b"other")[0].block(d, 27)
     P = np.diag([0.0] + [2.0] * 4)
     explained = (d[:, None] * X) @ np.linalg.inv((X * d[:, None]).T @ X + P) @ (d[:, None] * X).T
     np.testing.assert_allclose(first @ first.T, explained, atol=1e-10)
     np.testing.assert_allclose(second @ second.T, explained, atol=1e-10)
     assert np.abs(first - second).max() > 1e-3
+    assert np.array_equal(made.block(d, 27), first)
     assert made.block(d, 2).shape == (300, 2)
 
 
@@ -87,9 +88,21 @@ def test_rows_stand_for_their_customers(n, seed):
     assert (np.delete(spread, known) == len(known)).all()
 
 
-def test_rotations_are_orthogonal_and_never_the_same():
-    """Lengths and angles stay, and nothing else."""
+def test_rotations_are_orthogonal_and_only_the_same_for_the_same_columns():
+    """Lengths and angles stay, and nothing else; another secret or another column turns otherwise."""
+    rng = np.random.default_rng(0)
     for size in (0, 1, 7):
-        turned = random_rotation(size)
+        turned = rotation(b"secret", rng.normal(size=(9, size)))
         np.testing.assert_allclose(turned.T @ turned, np.eye(size), atol=1e-12)
-    assert np.abs(random_rotation(7) - random_rotation(7)).max() > 1e-3
+    columns = rng.normal(size=(9, 7))
+    turned, moved = rotation(b"secret", columns), np.nextafter(columns, 9)
+    assert np.array_equal(rotation(b"secret", columns.copy()), turned)
+    assert np.abs(rotation(b"Secret", columns) - turned).max() > 1e-3
+    assert np.abs(rotation(b"secret", moved) - turned).max() > 1e-3
+
+
+def test_rotations_are_evenly_distributed():
+    """Every entry of a rotation has mean 0 and variance 1 / size, whatever the columns."""
+    drawn = np.array([rotation(b"%d" % i, np.ones((2, 3))) for i in range(2_000)])
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.06)
+    np.testing.assert_allclose((drawn**2).mean(axis=0), 1 / 3, atol=0.04)

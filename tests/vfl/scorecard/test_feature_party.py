@@ -7,6 +7,7 @@ import pytest
 from vfl.crypto.kernel import from_ints
 from vfl.crypto.packing import GradientPacking
 from vfl.crypto.paillier import Decryptor, Encryptor
+from vfl.draft import MAX_ATTEMPTS
 from vfl.errors import PeerRefused
 from vfl.wire import messages as m
 
@@ -176,6 +177,21 @@ def test_bins_that_cannot_be_are_refused_and_nothing_is_kept(group, opening, cip
     with pytest.raises(PeerRefused):
         session.ask(m.FixBinning(bins, None, None), m.BinningFixed)
     assert group.parties["telco"].binnings == {}
+
+
+def test_a_binning_is_done_again_on_the_same_terms_and_so_often(group, opening, ciphertexts):
+    """Other rows or pre-bins would give counts that differ by few rows."""
+    session = session_of(group)
+    session.ask(opening(max_prebins=4), m.BinningOpened)  # nothing was told: other terms can follow
+    for _ in range(MAX_ATTEMPTS):
+        _, data = summed(group, opening, ciphertexts)
+        assert data
+        for changed in ({"fit_rows": b"\xfe" + b"\xff" * 4}, {"max_prebins": 4}):
+            with pytest.raises(PeerRefused, match=r"other terms.*bin anew under another name"):
+                session_of(group).ask(opening(**changed), m.BinningOpened)
+    with pytest.raises(PeerRefused, match=r"10 times and was; bin anew"):
+        session_of(group).ask(opening(), m.BinningOpened)
+    session_of(group).ask(opening(binning="other"), m.BinningOpened)
 
 
 def test_what_is_fixed_is_kept(group, opening, ciphertexts):

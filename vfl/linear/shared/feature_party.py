@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from vfl.crypto.paillier import PrivateKey, Profile, PublicKey, generate
+from vfl.draft import Draft, head
 from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence
 from vfl.linear.columns import CLIPPED, Columns, Scaling
 from vfl.linear.model import LinearFeatureShare, LinearTerms
@@ -74,6 +76,9 @@ class SharedWorker:
         )
         scaled = self._scaling.apply(columns)
         self._mean = None if self._binning is None else scaled.mean(axis=0)
+        # The largest coordinate may be another one, since coordinates are turned at random each time.
+        terms = msgspec.structs.replace(request, public_key=b"-", exponent=0)
+        self._draft = Draft(self._store, request.model, head(terms, scaled))
         unknown = np.tile(self._scaling.unknown(), (request.rows - len(columns), 1))
         with span("basis"):
             self._basis = Basis.of(np.vstack([scaled, unknown]), np.full(scaled.shape[1], request.l2))
@@ -103,6 +108,7 @@ class SharedWorker:
         self._all_taken()
         with span("mask"):
             sums, masks, self._labels = self._cross.masked()
+        self._draft.tell()
         return m.CrossSumsGiven(sums, masks)
 
     def _take_plan(self, request: m.GivePlan) -> m.PlanTaken:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vfl.crypto.paillier import PublicKey
+from vfl.draft import MAX_ATTEMPTS
 from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence
 from vfl.linear.shared.basis import Basis
 from vfl.linear.shared.ciphers import Ciphers, Peer
@@ -40,21 +41,34 @@ def job(consortium, linear, private_key):
     return SharedWorker(group.parties["telco"]), opening
 
 
+def ciphers_of_label(private_key, opened):
+    peer = Peer(PublicKey.from_bytes(opened.public_key), opened.width, opened.exponent)
+    return Ciphers(private_key, "short", peer, ROWS)
+
+
 @pytest.fixture
-def prepared(job, private_key):
+def ciphered(private_key):
+    """Return the label party's rows, encrypted for a job."""
+
+    def encrypt(opened):
+        basis = Basis.of(np.random.default_rng(0).normal(size=(ROWS, 2)), np.ones(2))
+        basis = dataclasses.replace(basis, exponent=3)
+        sums = LabelSums(ciphers_of_label(private_key, opened), basis, np.arange(ROWS) % 2.0)
+        return sums.encrypted(slice(0, ROWS))
+
+    return encrypt
+
+
+@pytest.fixture
+def prepared(job, private_key, ciphered):
     """A worker that has the plan, and the label party's keys at work."""
     worker, opening = job
     opened = worker.handle(opening)
-    basis = Basis.of(np.random.default_rng(0).normal(size=(ROWS, 2)), np.ones(2))
-    worker_peer = Peer(PublicKey.from_bytes(opened.public_key), opened.width, opened.exponent)
-    ciphers = Ciphers(private_key, "short", worker_peer, ROWS)
-    basis = dataclasses.replace(basis, exponent=3)
-    rows = LabelSums(ciphers, basis, np.arange(ROWS) % 2.0).encrypted(slice(0, ROWS))
-    assert worker.handle(m.LabelRows(0, rows)) == m.LabelRowsTaken(ROWS)
+    assert worker.handle(m.LabelRows(0, ciphered(opened))) == m.LabelRowsTaken(ROWS)
     worker.handle(m.AskCrossSums())
     d = 2 + opened.width
     worker.handle(m.GivePlan(bytes(8 * d * d), bytes(8 * d * d), 0.2, -0.1, [0.1] * 7))
-    return worker, ciphers, opened
+    return worker, ciphers_of_label(private_key, opened), opened
 
 
 @pytest.mark.parametrize(
@@ -93,6 +107,23 @@ def test_rows_come_in_order_and_whole(job):
         worker.handle(m.LabelRows(1, bytes(512)))
     with pytest.raises(OutOfSequence):
         worker.handle(m.AskCrossSums())
+
+
+def test_cross_sums_are_told_so_often_on_the_same_terms(job, ciphered):
+    """A label party that breaks off and begins again cannot go on to ask sums over rows of its choice."""
+    worker, opening = job
+    other = msgspec.structs.replace(opening, l2=2.0)
+    worker.handle(other)  # nothing was told: other terms can follow
+    worker.handle(m.LabelRows(0, ciphered(worker.handle(opening))))
+    worker.handle(m.AskCrossSums())
+    with pytest.raises(NotAligned, match="train anew under another name"):
+        SharedWorker(worker._store).handle(other)
+    SharedWorker(worker._store).handle(opening)
+    draft = worker._store.drafts["m"]
+    assert len(draft) == 2
+    draft += draft[1:] * (MAX_ATTEMPTS - 1)
+    with pytest.raises(NotAllowed, match="10 times and was; train anew"):
+        SharedWorker(worker._store).handle(opening)
 
 
 def test_a_job_has_no_more_steps_than_were_agreed(prepared):

@@ -10,9 +10,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
+import msgspec
+
 from vfl.errors import PeerUnreachable
 from vfl.wire.channel import Channel
-from vfl.wire.codec import Envelope, decode_request, encode
+from vfl.wire.codec import decode_request, encode
 
 BLOCK = 2**14
 Address = tuple[str, int]
@@ -186,4 +188,4 @@ def within(channel: Any, kind: type[_Kind]) -> _Kind:
 def _renumbered(frame: bytes) -> bytes:
     """Return a frame as if the next request of its job had overtaken it."""
     envelope = decode_request(frame)
-    return encode(Envelope(envelope.job, envelope.sequence + 1, envelope.body))
+    return encode(msgspec.structs.replace(envelope, sequence=envelope.sequence + 1))

@@ -1,42 +1,54 @@
-"""Two institutions as real processes, with a proxy between them: what faults are injected into."""
+"""Institutions as real processes, with a proxy between two of them: what faults are injected into."""
 
 from __future__ import annotations
 
 import csv
 import os
 import resource
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from benchmarks.injection import Proxy
-from parties import database, directory, tls
+from benchmarks.processes import Command
+from parties import database, directory, identity, tls
+from parties.archive import Archive
 from parties.checkpoints import Checkpoints
 from parties.config import Config
 from parties.ledger import Ledger
 from parties.settings import PERMISSIONS
-from vfl.errors import StateError
+from vfl.psi.alignment import Alignment
 
 TREES = 4
 PARAMS = {"n_estimators": TREES, "max_depth": 3, "max_bin": 16, "subsample": 0.8, "random_state": 5}
+ROUNDS = 4
+MOST_SUMS = 40
+"""In how many sums of one job the bureau lets a row be: more than a training of `PARAMS` has."""
+
 START_SECONDS = 30.0
+
+SHOWN = ["balance", "delays"]
+"""Columns of the bureau in its group ``spending``, by whose name the bank may ask for them."""
+
+RIVAL = "rival"
+"""A label party that the bureau signs for only once a person approved, and for one purpose."""
 
 
 class Scene:
-    """A bank, a bureau that serves, and a stranger; the bank has aligned and trained undisturbed.
+    """A bank, a bureau that serves, a rival of the bank, and a stranger that nobody knows.
+
+    The bank has done each kind of job once, undisturbed, under that name.
 
     Args:
         root: an empty directory.
         rows: of each party.
 
     Attributes:
-        bytes_of: by command, how many bytes it exchanged with the bureau undisturbed.
+        bytes_of: by kind of job, how many bytes it exchanged with the bureau undisturbed.
     """
 
     def __init__(self, root: Path, rows: int) -> None:
@@ -44,65 +56,96 @@ class Scene:
         os.environ["VFL_PASSWORD"] = "faults"  # noqa: S105
         os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
         bank, bureau = self._make("bank", "label", rows), self._make("bureau", "feature", rows)
-        self.stranger = self._make("stranger", "label", rows)
+        rival, stranger = self._make(RIVAL, "label", rows), self._make("stranger", "label", rows)
         self._port = _free_port()
         self.proxy = Proxy(("127.0.0.1", self._port))
-        granted = {"fingerprint": fingerprint(bank), "allow": list(PERMISSIONS), "limits": {"min_rows": 50}}
-        self.bureau = directory.add_peer(bureau.directory, "bank", granted)
-        known = {"fingerprint": fingerprint(bureau), "url": self.proxy.url}
-        self.bank = directory.add_peer(bank.directory, "bureau", known)
-        directory.add_peer(self.stranger.directory, "bureau", known)
+        limits = {"min_rows": 50, "max_histograms": MOST_SUMS}
+        usual = {"allow": list(PERMISSIONS), "limits": limits}
+        directory.add_peer(bureau.directory, "bank", _known(bank) | usual)
+        careful = {"approvals": 1, "purposes": ["fraud"]}
+        self.bureau = directory.add_peer(bureau.directory, RIVAL, _known(rival) | usual | careful)
+        known = _known(bureau) | {"url": self.proxy.url}
+        self.bank, self.rival, self.stranger = (
+            directory.add_peer(party.directory, "bureau", known) for party in (bank, rival, stranger)
+        )
         self._listen()
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: Command | None = None
         self.start()
         self.bytes_of: dict[str, int] = {}
-        commands = {"align": self.align("rows"), "train": self.train("undisturbed")}
-        commands["score"] = self.score("undisturbed", "undisturbed")
-        for name, command in commands.items():
+        for kind in ("align", "train", "score", "bin", "linear", "shared"):
             before = self.proxy.passed
-            done = self.run(command)
-            if done.returncode:
-                raise RuntimeError(f"{name} failed undisturbed: {done.stderr}")
-            self.bytes_of[name] = self.proxy.passed - before
+            self.run(*self.command(kind, "undisturbed"))
+            self.bytes_of[kind] = self.proxy.passed - before
 
-    def align(self, name: str) -> list[str]:
-        return ["align", str(self.bank.directory), "--name", name]
+    def command(self, kind: str, name: str) -> list[str]:
+        """Return the command that does a job under a name, or goes on with one that was broken off."""
+        home, rows = str(self.bank.directory), ["--alignment", "undisturbed"]
+        if kind == "align":
+            return ["align", home, "--name", name]
+        if kind == "score":
+            out = str(self.scores(name))
+            return ["score", home, "undisturbed", "--in", self.bank.data.source, "--out", out]
+        if kind == "bin":
+            return ["bin", home, "--name", name, *rows, "--param=max_bins=4"]
+        model = model_of(kind, name)
+        if not Checkpoints(self.bank).is_free(model):
+            return ["train", home, "--resume", model]
+        params: dict[str, object] = dict(PARAMS)
+        if kind != "train":
+            params = {"max_iter": ROUNDS, "protocol": "plain" if kind == "linear" else "shared"}
+        algorithm = "trees" if kind == "train" else "linear"
+        given = [f"--param={name}={value}" for name, value in params.items()]
+        return ["train", home, "--model", model, *rows, "--algorithm", algorithm, *given]
 
-    def train(self, model: str) -> list[str]:
-        params = [f"--param={name}={value}" for name, value in PARAMS.items()]
-        return ["train", str(self.bank.directory), "--model", model, "--alignment", "rows", *params]
-
-    def resume(self, model: str) -> list[str]:
-        return ["train", str(self.bank.directory), "--resume", model]
-
-    def score(self, model: str, out: str) -> list[str]:
-        given, made = self.bank.data.source, self.scores(out)
-        return ["score", str(self.bank.directory), model, "--in", given, "--out", str(made)]
+    def made(self, kind: str, name: str) -> list[bytes]:
+        """Return what a job left at each party, equal for equal jobs; what is absent is empty."""
+        bank, bureau = self.bank.directory / "state", self.bureau.directory / "state"
+        files = {
+            "score": [self.scores(name)],
+            "bin": [bank / f"binnings/{name}/binning.json", bureau / f"binnings/bank/{name}.json"],
+            "align": [
+                bank / f"alignments/{name}/bureau.alignment", bureau / f"alignments/bank/{name}.alignment"
+            ],
+        }.get(kind) or [
+            bank / f"models/{model_of(kind, name)}/share.json",
+            bureau / f"shares/bank/{model_of(kind, name)}.json",
+        ]  # fmt: skip
+        found = [file.read_bytes() if file.exists() else b"" for file in files]
+        if kind == "align" and all(found):  # every alignment has a key and an order of its own
+            pair = [Alignment.from_bytes(content) for content in found]
+            if pair[0].fingerprint == pair[1].fingerprint:
+                return ["\n".join(sorted(one.identifiers)).encode() for one in pair]
+        return found
 
     def scores(self, name: str) -> Path:
         return self._root / f"{name}.csv"
 
-    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a command of ``vfl`` to its end."""
-        return subprocess.run(_vfl(command), capture_output=True, text=True, check=False)
+    def aligned(self) -> Alignment:
+        """Return the bank's undisturbed alignment with the bureau."""
+        return Archive(self.bank).load_alignment("undisturbed")[1]["bureau"]
 
-    def begin(self, command: Sequence[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(_vfl(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def run(self, *command: str, codes: tuple[int, ...] = (0,)) -> str:
+        """Run a command of ``vfl`` and return what it wrote; raises RuntimeError on other exit codes."""
+        process = Command(command)
+        said = process.wait()
+        if process.code not in codes:
+            raise RuntimeError(f"vfl {command[0]} ended with {process.code}: {said[-300:]}")
+        return said
 
-    def part_way(self, process: subprocess.Popen[str], kind: str, random: Random) -> None:
-        """Wait until a random part of a command's traffic has passed, or it has ended."""
+    def begin(self, kind: str, name: str) -> Command:
+        """Begin a job under a name, or go on with it."""
+        return Command(self.command(kind, name))
+
+    def part_way(self, process: Command, kind: str, random: Random) -> None:
+        """Wait until a random part of a job's traffic has passed, or it has ended."""
         until = self.proxy.passed + random.uniform(0.02, 0.98) * self.bytes_of[kind]
-        while self.proxy.passed < until and process.poll() is None:
+        while self.proxy.passed < until and process.code is None:
             time.sleep(0.001)
 
     def start(self) -> None:
         """Start the bureau's server at its address."""
-        self._server = subprocess.Popen(
-            _vfl(["party", "serve", str(self.bureau.directory)]),
-            stdout=subprocess.DEVNULL,
-            stderr=(self._root / "bureau.log").open("a"),
-        )
-        _until(lambda: _listens(self._port), "the bureau did not start; see bureau.log")
+        self._server = Command(["party", "serve", str(self.bureau.directory)])
+        _until(lambda: _listens(self._port), "the bureau did not start")
 
     def fill_server(self) -> None:
         """Let no file of the bureau's server grow any more."""
@@ -111,7 +154,7 @@ class Scene:
 
     def kill_server(self) -> None:
         if self._server:
-            self._server.send_signal(signal.SIGKILL)
+            self._server.kill()
             self._server.wait()
             self._server = None
 
@@ -119,25 +162,10 @@ class Scene:
         self.kill_server()
         self.proxy.__exit__(None, None, None)
 
-    def trees_kept(self, model: str) -> int | None:
-        """Return how many trees the bank has kept of a training, None where it has kept nothing."""
-        try:
-            return Checkpoints(self.bank).load(model).trees
-        except StateError:
-            return None
-
     def trees_opened(self) -> int:
         """Return how many trees the bank has opened at the bureau so far, by its ledger."""
         totals = Ledger(database.connect(self.bank)).totals()
         return sum(total.messages for total in totals if total.kind == "OpenTree" and total.outcome == "ok")
-
-    def shares(self, model: str) -> list[bytes]:
-        """Return the bytes of both shares of a model; an absent one is empty."""
-        files = [
-            self.bank.directory / f"state/models/{model}/share.json",
-            self.bureau.directory / f"state/shares/bank/{model}.json",
-        ]
-        return [file.read_bytes() if file.exists() else b"" for file in files]
 
     def _make(self, name: str, role: str, rows: int) -> Config:
         source, random = self._root / f"{name}.csv", Random(name)  # noqa: S311
@@ -153,7 +181,7 @@ class Scene:
             "source": str(source),
             "keys": {"customer_id": "customer_id"},
             "recipe": ["customer_id: strip upper"],
-            **({"label": "default"} if role == "label" else {}),
+            **({"label": "default"} if role == "label" else {"groups": {"spending": SHOWN}}),
         }
         ca = self._root / "ca"
         return directory.create(self._root / name, name=name, role=role, data=settings, port=0, dev_ca=ca)
@@ -163,12 +191,17 @@ class Scene:
         file.write_text(file.read_text().replace("port = 0", f"port = {self._port}"))
 
 
+def model_of(kind: str, name: str) -> str:
+    """Return the name of a job's model: each kind makes its own."""
+    return name if kind == "train" else f"{name}-{kind}"
+
+
 def fingerprint(party: Config) -> str:
     return tls.fingerprint_of_file(tls.files_of(party).certificate)
 
 
-def _vfl(command: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "parties", *command]
+def _known(party: Config) -> dict[str, Any]:
+    return {"fingerprint": fingerprint(party), "identity": identity.load(party).public}
 
 
 def _free_port() -> int:

@@ -1,0 +1,1 @@
+"""Injected faults, what is expected of each, and what came of it."""

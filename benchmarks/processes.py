@@ -23,7 +23,8 @@ class Command:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         reader, writer = _context.Pipe(duplex=False)
-        self._process = _context.Process(target=_main, args=(list(arguments), writer), daemon=True)
+        given = (list(arguments), dict(os.environ), writer)
+        self._process = _context.Process(target=_main, args=given, daemon=True)
         self._process.start()
         writer.close()
         self._said = ""
@@ -57,7 +58,8 @@ class Command:
                 self._said += line
 
 
-def _main(arguments: list[str], writer: Connection) -> None:
+def _main(arguments: list[str], environment: dict[str, str], writer: Connection) -> None:
+    os.environ.update(environment)
     for stream in (1, 2):
         os.dup2(writer.fileno(), stream)
     writer.close()

@@ -165,9 +165,7 @@ class Underway:
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write the state after a tree; raises StateError, with the last one as it was."""
-        self._training = msgspec.structs.replace(
-            self._training, checkpoint=checkpoint, seconds=self.seconds
-        )
+        self._training = msgspec.structs.replace(self._training, checkpoint=checkpoint, seconds=self.seconds)
         self._checkpoints.save(self._training)
 
 

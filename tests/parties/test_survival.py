@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.injection import FaultyChannel, FrameFault, Proxy, within
+from benchmarks.processes import Command
 from parties import retry
 from parties.archive import Archive
 from parties.checkpoints import Checkpoints
@@ -25,7 +23,7 @@ from parties.keys import private_key
 from parties.label import LabelParty
 from vfl.crypto.paillier import PrivateKey
 from vfl.errors import NotAligned, PeerUnreachable, StateError
-from vfl.params import TreeParams
+from vfl.params import LinearParams, TreeParams
 
 ASKED = {"n_estimators": 3, "max_depth": 2, "max_bin": 8, "subsample": 0.8, "random_state": 5}
 PARAMS = TreeParams(**ASKED)  # type: ignore[arg-type]
@@ -47,8 +45,9 @@ def quick() -> Iterator[None]:
         opened: dict[Path, PrivateKey] = {}
         patch.setattr(
             "parties.trainer.private_key",
-            lambda config: opened.get(config.directory)
-            or opened.setdefault(config.directory, private_key(config)),
+            lambda config: (
+                opened.get(config.directory) or opened.setdefault(config.directory, private_key(config))
+            ),
         )
         yield
 
@@ -85,6 +84,13 @@ def aligned(bank: Config, bureau: Config, proxy: Proxy, join: Any) -> Config:
         party.align(name="a1")
         party.train(name="undisturbed", params=PARAMS)
     return joined
+
+
+@pytest.fixture(scope="module")
+def scores(aligned: Config) -> Any:
+    """The scores of the undisturbed model."""
+    with LabelParty(aligned) as party:
+        return party.score("undisturbed", aligned.data.source).scores
 
 
 @pytest.fixture
@@ -152,6 +158,55 @@ def test_a_broken_off_training_goes_on_to_the_same_bytes(
     with pytest.raises(StateError, match="no training of m2 was broken off"):
         label.resume("m2")
     assert not list((bank.directory / "state" / "training").glob(f"{name}*"))
+
+
+def test_a_broken_off_linear_model_begins_again_to_the_same_bytes(
+    label: LabelParty, name: str, bank: Config, bureau: Config
+) -> None:
+    """Nothing of its rounds is kept but what was asked: the model is trained from its start."""
+    params = LinearParams(max_iter=4)
+    label.train(name="linear", alignment="a1", params=params)
+    with pytest.raises(Killed):
+        label.train(name=name, alignment="a1", params=params, on_progress=after_trees(1, kill))
+    assert trees_kept(bank, name) == 0
+    label.resume(name)
+    assert shares(bank, bureau, name) == shares(bank, bureau, "linear")
+
+
+def test_a_broken_off_binning_is_made_again_to_the_same_bytes(
+    label: LabelParty, name: str, bank: Config, bureau: Config
+) -> None:
+    """Done again under its name, whatever of it had reached the peer."""
+    made = []
+    for binning in ("binned", name):
+        if binning == name:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Archive, "save_binning", lambda *_: kill())
+                with pytest.raises(Killed):
+                    label.bin(name=name, alignment="a1")
+        label.bin(name=binning, alignment="a1")
+        own, theirs = (party.directory / "state" / "binnings" for party in (bank, bureau))
+        files = own / binning / "binning.json", theirs / "bank" / f"{binning}.json"
+        made.append([file.read_bytes() for file in files])
+    assert made[0] == made[1]
+
+
+def test_a_model_that_came_about_meanwhile_is_not_trained_again(
+    label: LabelParty, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that finds the lock free, because another one has just ended, leaves its model alone."""
+    agree = LabelParty._agree
+
+    def slowly(self: LabelParty, *asked: Any) -> Any:
+        agreed = agree(self, *asked)
+        monkeypatch.undo()
+        label.train(name=name, alignment="a1", params=PARAMS)
+        return agreed
+
+    monkeypatch.setattr(LabelParty, "_agree", slowly)
+    with pytest.raises(StateError, match=f"model {name} exists already"):
+        label.train(name=name, alignment="a1", params=PARAMS)
+    assert label.record(name).trees == 3
 
 
 def test_what_tells_of_labels_is_private(label: LabelParty, name: str, bank: Config, bureau: Config) -> None:
@@ -251,69 +306,56 @@ def test_patience_ends(
 
 @pytest.mark.parametrize("what", ["lost", "answer lost", "twice", "late again", "early"])
 def test_lost_double_and_reordered_frames_change_nothing(
-    label: LabelParty, name: str, bank: Config, bureau: Config, what: FrameFault
+    label: LabelParty, name: str, bank: Config, bureau: Config, scores: Any, what: FrameFault
 ) -> None:
     """Every third frame of a training, an alignment and a scoring suffers it; results stay."""
     patient = within(label._channel, retry.PatientChannel)
-    expected = label.score("undisturbed", bank.data.source).scores
     patient._channel = FaultyChannel(patient._channel, lambda n, peer: what if n % 3 == 0 else "none")
     label.train(name=name, alignment="a1", params=PARAMS)
     assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
     label.align(name=f"{name[:9]}{what[0]}{len(what)}", source=bank.data.source)
-    np.testing.assert_array_equal(label.score(name, bank.data.source).scores, expected)
+    np.testing.assert_array_equal(label.score(name, bank.data.source).scores, scores)
 
 
 def test_an_alignment_that_was_broken_off_blocks_nothing(label: LabelParty, name: str, bank: Config) -> None:
     """Fixed at the peer and not saved here, or saved here in part: the same name works the next time."""
-    archive: Any = Archive
-    before = archive.save_alignment
 
-    def die(self: Archive, *_: Any) -> None:
+    def die(*_: Any) -> None:
         directory = bank.directory / "state" / "alignments" / "a2"
         directory.mkdir()
         (directory / "bureau.alignment").write_bytes(b"half")
-        raise Killed
+        kill()
 
-    archive.save_alignment = die
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Archive, "save_alignment", die)
         with pytest.raises(Killed):
             label.align(name="a2")
-    finally:
-        archive.save_alignment = before
     assert label.align(name="a2").common == {"bureau": 150}
     assert label.train(name=name, alignment="a2", params=PARAMS).trees == 3
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "parties", *arguments]
-
-
-def run_until(arguments: list[str], ready: Callable[[], bool]) -> None:
-    """Run a command, and kill it with SIGKILL once something is so; it must not have ended by then."""
-    process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        while not ready():
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.005)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+def begun(bank: Config, name: str, trees: int) -> Command:
+    """A process that trains, with so many trees on the disk; it must not have ended by then."""
+    kept = bank.directory / "state" / "training" / f"{name}.checkpoint"
+    process = Command(["train", str(bank.directory), "--model", name, "--alignment", "a1", *ARGUMENTS])
+    while not kept.exists() or trees_kept(bank, name) < trees:
+        assert process.code is None, process.wait()
+        time.sleep(0.002)
+    return process
 
 
 def test_kill_9_of_the_label_party_loses_the_tree_under_way_at_most(
     label: LabelParty, name: str, bank: Config, bureau: Config
 ) -> None:
     """A real process, killed for real after some trees: --resume ends the same model."""
-    home = bank.directory
-    kept = home / "state" / "training" / f"{name}.checkpoint"
-    arguments = ["train", str(home), "--model", name, "--alignment", "a1", *ARGUMENTS]
-    run_until(arguments, lambda: kept.exists() and trees_kept(bank, name) >= 2)
-    trees = trees_kept(bank, name)
-    assert 2 <= trees <= 3
-    done = subprocess.run(
-        command("train", str(home), "--resume", name), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    process = begun(bank, name, 2)
+    process.kill()
+    process.wait()
+    assert process.code == -signal.SIGKILL
+    assert 2 <= trees_kept(bank, name) <= 3
+    again = Command(["train", str(bank.directory), "--resume", name])
+    said = again.wait()
+    assert again.code == 0, said
     assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
 
 
@@ -321,16 +363,12 @@ def test_a_full_disk_is_told_and_harms_nothing(
     label: LabelParty, name: str, bank: Config, bureau: Config
 ) -> None:
     """A training that can write no more ends with the remedy; with room it goes on to the same model."""
-    kept = bank.directory / "state" / "training" / f"{name}.checkpoint"
-    arguments = ["train", str(bank.directory), "--model", name, "--alignment", "a1", *ARGUMENTS]
-    process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
-    while not kept.exists():
-        assert process.poll() is None
-        time.sleep(0.005)
+    process = begun(bank, name, 0)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100, 100))
-    _, errors = process.communicate()
-    assert process.returncode
-    assert "then try again" in errors
-    assert "Traceback" not in errors
+    said = process.wait()
+    assert process.code
+    assert "then try again" in said
+    assert f"with `vfl train {bank.directory} --resume {name}`" in said
+    assert "Traceback" not in said
     label.resume(name)
     assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")

@@ -137,7 +137,7 @@ def load(content: bytes) -> Export:
     """Read an export; raises DataError where it is none."""
     try:
         return msgspec.json.decode(content, type=Export)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise DataError("this is not a ledger; make it with `vfl audit export DIR --out FILE.json`") from None
 
 

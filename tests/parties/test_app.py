@@ -122,7 +122,8 @@ def test_a_server_with_another_certificate_gets_no_message(
 def test_malformed_and_truncated_frames_are_refused(channel: HttpsChannel, bureau: Config) -> None:
     """Foreign bytes get a refusal that says so, and change nothing for the next job."""
     frame = encode(Envelope(new_job(), 1, opening()))
-    assert [refused(channel, bad) for bad in (b"", frame[:-3], frame + b"x", b"\0")] == ["malformed"] * 4
+    bad = (b"", frame[:-3], frame + b"x", b"\0", frame.replace(b"OpenA", b"\xff\xff\xff\xff\xff"))
+    assert [refused(channel, each) for each in bad] == ["malformed"] * len(bad)
     assert refused(channel, b"\x09" + frame[1:]) == "version"
     honest_job(channel, "a1")
     assert ("-", "malformed") in outcomes(bureau)

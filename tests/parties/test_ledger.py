@@ -51,7 +51,13 @@ def test_a_failed_exchange_is_an_entry_too(bank: Config) -> None:
     assert [total.outcome for total in ledger.totals()] == ["unreachable"]
 
 
-@pytest.mark.parametrize("frame", [b"", b"\x01", b"\x01\x93", REQUEST[:-9], b"\x01" + b"\x93\xa3a b\x01\x80"])
+NO_TEXT = REQUEST.replace(b"job1", b"job\xff")
+DEEP = REQUEST[:1] + b"\x93\xa4job1\x01\x82\xa4kind\xa1K\xa4more" + b"\x91" * 100_000
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"\x01", b"\x01\x93", REQUEST[:-9], b"\x01" + b"\x93\xa3a b\x01\x80", NO_TEXT, DEEP]
+)
 def test_foreign_bytes_have_no_heading(frame: bytes) -> None:
     """What cannot be read is entered as '-', never as what the bytes say."""
     assert heading(frame) == Heading("-", "-", 0, "-")

@@ -85,5 +85,5 @@ def _decode(
         # or choice, in quotes: foreign text that has no place in a log.
         reason = re.sub(r" '.*?'", "", str(error))
         raise MalformedMessage(f"not a message of this protocol: {reason}") from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedMessage("the frame is truncated or is not MessagePack") from None

@@ -118,7 +118,7 @@ def decode_contract(content: bytes) -> Contract:
     """
     try:
         contract = _decoder.decode(content)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise MalformedMessage("not a contract of this version") from None
     if contract.to_bytes() != content:
         raise MalformedMessage("the contract is not in its canonical form")

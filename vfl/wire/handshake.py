@@ -128,5 +128,5 @@ def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Envelope[_Body]]) -> 
         raise TooLarge(f"a handshake of {len(frame)} bytes exceeds {MAX_HANDSHAKE_BYTES}")
     try:
         return decoder.decode(memoryview(frame)[1:])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise MalformedMessage("not a handshake; send a Hello with versions and package") from None

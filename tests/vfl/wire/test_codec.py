@@ -73,8 +73,18 @@ def test_every_request_is_covered():
 def test_foreign_bytes_are_refused_cleanly(data):
     """Arbitrary bytes are a message or a MalformedMessage, never another error."""
     for decode in (decode_request, decode_reply):
-        with contextlib.suppress(MalformedMessage):
-            decode(data)
+        for frame_ in (data, bytes([PROTOCOL_VERSION]) + data):
+            with contextlib.suppress(MalformedMessage):
+                decode(frame_)
+
+
+@given(st.sampled_from(REQUESTS), st.integers(0, 10_000), st.integers(0, 255))
+def test_changed_bytes_are_refused_cleanly(request_, place, byte):
+    """A message with one byte changed is another message or a MalformedMessage: text that is none, too."""
+    data = bytearray(encode(Envelope("job", 1, request_)))
+    data[place % len(data)] = byte
+    with contextlib.suppress(MalformedMessage):
+        decode_request(bytes(data))
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: type(r).__name__)
@@ -94,6 +104,7 @@ def test_truncated_frames_are_refused(request_):
         (frame("job", 1, {"kind": "Attack"}), "kind"),
         (frame("job", 1, {"kind": "SumRoot", "extra": 1}), "unknown field"),
         (frame("job", 0, {"kind": "SumRoot"}), ">= 1"),
+        (frame("job", 1, {"kind": "SumRoot"}).replace(b"job", b"jo\xff"), "not MessagePack"),
         (frame("../etc/passwd", 1, {"kind": "SumRoot"}), "regex"),
         (frame("job", 1, {"kind": "FetchPoints", "offset": 0, "count": 0}), "count"),
         (frame("job", 1, {"kind": "AskShare", "model": "m" * 65}), "model"),

@@ -9,7 +9,7 @@ from parties.chain import Finding, Linked, breaks
 from parties.contracts import Contracts
 from parties.heads import JOBLESS, Head, read
 from parties.ledger import START, UNKNOWN, Entry, Ledger, Signed, digest
-from vfl.errors import VflError
+from vfl.errors import StateError, VflError
 from vfl.wire.messages import CloseLedger
 from vfl.wire.states import REPLIES
 
@@ -47,7 +47,24 @@ def verify(
         peers: identities of peers by name; None where it is not configured.
         against: what peers have kept, from their exports: shows a ledger that was cut or written anew whole.
     """
-    own, kept = bytes.fromhex(public), ledger.signed()
+    damage = ""
+    try:
+        damage = ledger.damage()
+        verdict = _audited(ledger, contracts, bytes.fromhex(public), peers, against)
+    except StateError as error:  # it cannot be read to its end
+        return Verdict(0, UNKNOWN, 0, [], [Finding(0, damage or str(error))])
+    findings = [Finding(0, damage)] if damage else []
+    return verdict._replace(findings=[*findings, *verdict.findings])
+
+
+def _audited(
+    ledger: Ledger,
+    contracts: Contracts,
+    own: bytes,
+    peers: Mapping[str, str | None],
+    against: Iterable[Signed],
+) -> Verdict:
+    kept = ledger.signed()
     readable, findings = _readable(kept)
     foreign, _ = _readable(against)
     claims = {head.head_of(own) for _, head in foreign}

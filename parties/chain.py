@@ -22,7 +22,7 @@ _WIDTHS = (1, 2, 3, 4, 6, 8)
 
 
 class Finding(NamedTuple):
-    """The first entry that something is wrong with, and what."""
+    """An entry that something is wrong with, 0 where that is the whole database, and what."""
 
     entry: int
     text: str

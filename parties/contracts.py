@@ -11,13 +11,13 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from parties import database, identity
 from parties.identity import Identity
-from vfl.errors import BadSignature, NotAllowed, StateError, VflError
+from vfl.errors import BadSignature, NotAllowed, StateError
 from vfl.wire.contract import Action, Contract, decode_contract, digest_of
 from vfl.wire.messages import Signature
 
@@ -130,14 +130,19 @@ class Contracts:
         """Return by digest of every contract that is kept what does not fit it, empty where all does."""
         found, table, signed = {}, database.contracts.c, database.signatures
         with self._engine.connect() as connection:
-            for digest, terms in connection.execute(sa.select(table.digest, table.contract)):
-                fits = isinstance(terms, bytes) and digest_of(terms).hex() == digest
-                found[digest] = "" if fits else "its terms were changed"
-            for digest, public, signature in connection.execute(sa.select(signed)):
-                try:
-                    identity.verify(public, "contract", bytes.fromhex(digest), signature)
-                except (VflError, ValueError, TypeError):
-                    found[digest] = found.get(digest) or f"the signature of {public[:12]} was changed"
+            signatures = connection.execute(sa.select(signed)).all()
+            for digest, terms, state in connection.execute(
+                sa.select(table.digest, table.contract, table.state)
+            ):
+                if not isinstance(terms, bytes) or digest_of(terms).hex() != digest:
+                    found[digest] = "its terms were changed"
+                    continue
+                good = {row.identity for row in signatures if row.digest == digest and _is_good(row)}
+                missing = [
+                    key.hex()[:12] for key in decode_contract(terms).identities if key.hex() not in good
+                ]
+                changed = state == SIGNED and missing
+                found[digest] = f"the signature of {missing[0]} was changed or removed" if changed else ""
         return found
 
     def set_state(self, digest: bytes, state: str) -> None:
@@ -245,6 +250,15 @@ def check_in_force(kept: Kept | None, peer: str, now: float) -> Kept:
 def approval(digest: bytes, decision: str) -> bytes:
     """Return what a person signs who decides on a contract."""
     return decision.encode() + b"\0" + digest
+
+
+def _is_good(row: Any) -> bool:
+    """Return whether a row of signatures holds one of its contract, by the identity that it names."""
+    try:
+        identity.verify(row.identity, "contract", bytes.fromhex(row.digest), row.signature)
+    except (BadSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def _is_signed(digest: bytes, one: Decision, approvers: Mapping[str, str]) -> bool:

@@ -128,7 +128,7 @@ def connect(config: Config) -> sa.Engine:
         tables.create_all(engine)
         if engine.dialect.name != "sqlite":  # until here the URL itself may be wrong
             sa.event.listen(engine, "handle_error", _explain)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, UnicodeDecodeError) as error:  # the last of a damaged file
         raise ConfigError(
             f"store.database cannot be opened ({type(error).__name__}); correct its URL or leave it out"
         ) from None
@@ -141,7 +141,11 @@ def now() -> str:
 
 
 def _explain(context: sa.engine.ExceptionContext) -> None:
-    """Turn a database that cannot be reached or written into an error that says what to do."""
+    """Turn a database that cannot be reached, read or written into an error that says what to do."""
+    if type(context.sqlalchemy_exception) is sa.exc.DatabaseError:  # what SQLite calls a malformed file
+        raise StateError(
+            f"the database of this party is damaged ({context.original_exception}); restore it from a copy"
+        ) from None
     if isinstance(context.sqlalchemy_exception, (sa.exc.OperationalError, sa.exc.InternalError)):
         of_sqlite = context.dialect.name == "sqlite"
         reason = str(context.original_exception) if of_sqlite else type(context.original_exception).__name__

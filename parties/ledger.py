@@ -167,6 +167,14 @@ class Ledger:
         with self._engine.connect() as connection:
             return [Signed(*row) for row in connection.execute(sa.select(table).order_by(table.c.entry))]
 
+    def damage(self) -> str:
+        """Return what SQLite finds wrong with its file, empty for nothing and for other databases."""
+        if self._engine.dialect.name != "sqlite":
+            return ""
+        with self._engine.connect() as connection:
+            found = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
+        return "" if found == "ok" else f"the database file is damaged: {' '.join(found.split())}"
+
     def totals(self) -> list[Total]:
         """Return what was exchanged, by direction, peer, kind and outcome."""
         table = database.ledger.c
@@ -268,5 +276,5 @@ def outcome_of(reply: bytes) -> str:
 def _decode(frame: bytes) -> _Envelope | None:
     try:
         return _decoder.decode(memoryview(frame)[1:])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

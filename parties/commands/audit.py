@@ -11,6 +11,7 @@ import msgspec
 from parties import audit as audits
 from parties import config as configuration
 from parties import database, identity, processing
+from parties.chain import Finding
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.contracts import Contracts
@@ -62,7 +63,7 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
         f"entries  {verdict.entries:,}",
         f"head     {verdict.head}",
         f"signed   {verdict.signed:,} jobs, not signed {len(verdict.unsigned):,}",
-        *(f"FINDING  entry {finding.entry}: {finding.text}" for finding in verdict.findings),
+        *(f"FINDING  {_place(finding)}: {finding.text}" for finding in verdict.findings),
     ]
     if not verdict.findings:
         lines.append("whole: nothing was changed, removed, inserted, reordered or cut off")
@@ -120,6 +121,10 @@ def _row(total: Total) -> tuple[str, ...]:
     inward, outward = sizes if total.direction == "in" else sizes[::-1]
     told = (total.direction, total.peer, total.kind, total.outcome)
     return (*told, f"{total.messages:,}", f"{inward:,}", f"{outward:,}")
+
+
+def _place(finding: Finding) -> str:
+    return f"entry {finding.entry}" if finding.entry else "database"
 
 
 def _line(line: processing.Line) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -17,6 +21,7 @@ from parties.chain import Finding, Linked, breaks
 from parties.config import Config
 from parties.contracts import Contracts
 from parties.ledger import START, Entry, Ledger, Signed, chained
+from vfl.errors import ConfigError, StateError
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
 
@@ -288,3 +293,45 @@ def test_a_contract_that_is_not_what_was_signed_is_named(pair: Any, spoil: sa.Ex
     (finding,) = audited(pair).findings
     assert told in finding.text
     assert finding.entry == 2  # the first of the job
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_byte_of_the_database_file_is_found_or_holds_nothing_of_the_ledger(pair: Any, seed: int) -> None:
+    """Wherever a bit of the file flips: named, or refused in words, or in no entry, head or contract."""
+    pair.score()
+    pair.bank_ledger.head()  # the tables are there, and what was written is
+    home, random = pair.bank.directory / "state", Random(seed)
+    for engine in (pair.bank_ledger._engine, database.connect(pair.bank)):
+        with engine.connect() as connection:
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        engine.dispose()
+    whole, before = (home / "party.sqlite").read_bytes(), _content(home / "party.sqlite")
+    missed = []
+    for place in random.sample(range(len(whole)), 40):
+        raw = bytearray(whole)
+        raw[place] ^= 1 << random.randrange(8)
+        for file in home.glob("party.sqlite*"):
+            file.unlink()
+        (home / "party.sqlite").write_bytes(raw)
+        try:
+            engine = database.connect(pair.bank)
+            found = verify(Ledger(engine), Contracts(engine), identity.load(pair.bank).public, {}).findings
+            engine.dispose()
+        except (StateError, ConfigError):
+            continue
+        if not found and _content(home / "party.sqlite") != before:
+            missed.append(place)
+    assert missed == []
+
+
+def _content(file: Path) -> list[tuple[Any, ...]]:
+    """Return what an audit vouches for: entries, what was signed, terms and signatures of contracts."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.text_factory = bytes
+        queries = (
+            "SELECT * FROM ledger_entries ORDER BY entry",
+            "SELECT * FROM ledger_heads ORDER BY entry",
+            "SELECT digest, contract FROM contracts ORDER BY digest",
+            "SELECT * FROM signatures ORDER BY digest, identity",
+        )
+        return [row for query in queries for row in connection.execute(query)]

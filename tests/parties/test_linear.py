@@ -169,7 +169,7 @@ def test_validation_rows_are_in_no_bin_and_no_sum(label: LabelParty) -> None:
 
 def test_limits_of_the_owner_hold(label: LabelParty, bank: Config, bureau: Config) -> None:
     """More rounds than granted are refused, and no more directions are offered than granted."""
-    with pytest.raises(PeerRefused, match="max_iter=41 asked; this party allows you at most 40"):
+    with pytest.raises(PeerRefused, match="rounds=41 asked; this party allows you at most 40"):
         label.train(params=LinearParams(max_iter=41))
     with pytest.raises(StateError, match="no share of a"):
         scorecard(bureau, "m9", Scale())

@@ -2,7 +2,7 @@
 
 Workload ``w1`` of `benchmarks.train`, both parties in one process with real bytes and a key of 2048 bits. For
 each pair of limits: test ROC-AUC, pairs of children asked for and withheld, bins merged, and how many of the
-first trees are xgboost's on the pooled table.
+first trees are xgboost's on the pooled table, until a tree differs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import xgboost
@@ -21,7 +22,7 @@ from scenarios import pooled
 from vfl import metrics
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.model import FeatureShare
-from vfl.params import TreeParams, with_changes
+from vfl.params import TreeParams
 from vfl.psi.alignment import Alignment
 from vfl.scoring.kinds import merged
 from vfl.table import LabelTable
@@ -48,7 +49,6 @@ class Partner:
         self._session: FeatureSession | None = None
         self._worker = TrainingWorker(self, guard=guard)  # type: ignore[arg-type]
         self.asked = self.withheld = self.bins = 0
-        self.shares: dict[str, FeatureShare] = {}
 
     def receive(self, frame: bytes) -> bytes:
         envelope = decode_request(frame)
@@ -71,7 +71,7 @@ class Partner:
         return [f"x{number}" for number in range(self._columns.shape[1])], self._columns
 
     def save_share(self, model_id: str, share: FeatureShare) -> None:
-        self.shares[model_id] = share
+        self.share = share
 
     def load_draft(self, name: str) -> list[bytes]:
         return []
@@ -82,42 +82,63 @@ class Partner:
     append_draft = start_draft
 
 
-def measure(data: Path, params: TreeParams, limits: list[tuple[int, int]]) -> list[dict[str, Any]]:
-    """Train W1 once under each pair of limits and return the measured facts."""
-    workload, key = w1(data), generate(2048)
-    names = [name for name in workload.bank if name not in ("id", "y")]
-    partner = workload.partner.set_index("id")
-    whole = workload.bank.set_index("id").join(partner.add_prefix("partner."))
-    test = workload.test.set_index("id").join(partner.add_prefix("partner."))
-    columns = [*names, *(f"partner.{name}" for name in partner)]
-    labels = whole["y"].to_numpy(np.float32)
-    joined = pooled.Pooled(whole[columns].to_numpy(np.float32), labels, len(names))
-    booster = pooled.train(joined, params)
-    ids = list(whole.index)
-    table = LabelTable(ids, names, whole[names].to_numpy(np.float32), labels)
-    facts = []
-    for histogram_rows, node_rows in limits:
-        theirs = Alignment.fix("a", "bank", "left", bytes(32), ids)
-        ours = Alignment.fix("a", "partner", "left", bytes(32), ids, range(len(ids)))
-        guard = Guard(node_rows=node_rows, histogram_rows=histogram_rows)
-        party = Partner(partner.loc[ids].to_numpy(np.float32), theirs, guard)
-        sessions = {"partner": LabelSession(LoopbackChannel({"partner": party.receive}), "partner")}
-        result = train(sessions, {"partner": ours}, table, params, key, model_id="m")
-        model = merged(result.share, {"partner": party.shares["m"]}, "bank")
-        unlike = [at.tree for at in compare_trees(model, booster) if not at.is_tie]
-        ties = [at.tree for at in compare_trees(model, booster) if at.is_tie]
-        scores = pooled.predict(xgboost.Booster(model_file=bytearray(model)), test[columns].to_numpy(np.float32))
-        facts.append(
-            {
-                "histogram_rows": histogram_rows,
-                "node_rows": node_rows,
-                "bins": party.bins,
-                "asked": party.asked,
-                "withheld": party.withheld,
-                "equal_trees": min(unlike, default=params.n_estimators),
-                "first_tie": min(ties, default=None),
-                "roc_auc": round(metrics.roc_auc(test["y"].to_numpy(), scores), 5),
-            }
+class Workload:
+    """W1 as both parties hold it, and as nobody does: pooled."""
+
+    def __init__(self, data: Path, params: TreeParams) -> None:
+        tables = w1(data)
+        partner = tables.partner.set_index("id").add_prefix("partner.")
+        whole, test = (of.set_index("id").join(partner) for of in (tables.bank, tables.test))
+        own = [name for name in tables.bank if name not in ("id", "y")]
+        self.ids, columns = list(whole.index), [*own, *partner]
+        labels = whole["y"].to_numpy(np.float32)
+        self.table = LabelTable(self.ids, own, whole[own].to_numpy(np.float32), labels)
+        self.partner = whole[list(partner)].to_numpy(np.float32)
+        self.test, self.labels = test[columns].to_numpy(np.float32), test["y"].to_numpy()
+        joined = pooled.Pooled(
+            len(own), [], whole[columns].to_numpy(np.float32), labels, np.ones(len(whole), bool)
         )
-        click.echo(json.dumps(facts[-1]), err=True)
-    return facts
+        self.params, self.booster = params, pooled.train(joined, params)
+
+
+def measure(work: Workload, key: PrivateKey, histogram_rows: int, node_rows: int) -> dict[str, Any]:
+    """Train W1 under a pair of limits and return the measured facts."""
+    theirs = Alignment.fix("a", "bank", "left", bytes(32), work.ids)
+    ours = Alignment.fix("a", "partner", "left", bytes(32), work.ids, range(len(work.ids)))
+    party = Partner(work.partner, theirs, Guard(node_rows=node_rows, histogram_rows=histogram_rows))
+    session = LabelSession(LoopbackChannel({"partner": party.receive}), "partner")
+    result = train({"partner": session}, {"partner": ours}, work.table, work.params, key, model_id="m")
+    model = merged(result.share, {"partner": party.share}, "bank")
+    parted = compare_trees(model, work.booster)
+    booster = xgboost.Booster(model_file=bytearray(model))
+    scores = booster.inplace_predict(work.test, validate_features=False)
+    return {
+        "histogram_rows": histogram_rows,
+        "node_rows": node_rows,
+        "roc_auc": round(metrics.roc_auc(work.labels, scores), 5),
+        "bins": party.bins,
+        "asked": party.asked,
+        "withheld": party.withheld,
+        "equal_trees": min((at.tree for at in parted), default=work.params.n_estimators),
+        "parts_by_a_tie": bool(parted) and all(at.is_tie for at in parted),
+    }
+
+
+@click.command(epilog="Example:\n\n  python -m benchmarks.guards --trees 50 --rate 0.1 --json guards.json")
+@click.option("--trees", type=click.IntRange(min=1), default=10, show_default=True, help="Trees to train.")
+@click.option("--rate", type=float, default=0.3, show_default=True, help="Learning rate.")
+@click.option("--data", type=click.Path(path_type=Path), default=DATA, help="Directory of w1_bank.parquet.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the facts there.")
+def main(trees: int, rate: float, data: Path, file: Path | None) -> None:
+    """Measure what guards of several strengths withhold, and what that costs."""
+    params = msgspec.structs.replace(SETTINGS, n_estimators=trees, learning_rate=rate)
+    work, key, facts = Workload(data, params), generate(2048), []
+    for limits in LIMITS:
+        facts.append(measure(work, key, *limits))
+        click.echo(json.dumps(facts[-1]))
+    if file:
+        file.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -152,7 +152,7 @@ def test_a_paillier_key_is_replaced_under_the_same_password(
 def test_a_training_that_was_broken_off_goes_on_under_the_new_key(
     bank: Config, bureau: Config, serve: Any, join: Any, monkeypatch: pytest.MonkeyPatch, key_bits: int
 ) -> None:
-    """A Paillier key that is replaced between two trees, by a longer one too, changes no byte of the model."""
+    """A Paillier key replaced between two trees, by a longer one too, changes no byte of the model."""
 
     class Killed(BaseException):
         pass

@@ -163,9 +163,10 @@ class Scene:
         self.proxy.__exit__(None, None, None)
 
     def trees_opened(self) -> int:
-        """Return how many trees the bank has opened at the bureau so far, by its ledger."""
-        totals = Ledger(database.connect(self.bank)).totals()
-        return sum(total.messages for total in totals if total.kind == "OpenTree" and total.outcome == "ok")
+        """Return how many trees the bank has opened at the bureau, each frame counted once, by its ledger."""
+        entries = Ledger(database.connect(self.bank)).entries()
+        opened = {(e.job, e.sequence) for e, _ in entries if (e.kind, e.outcome) == ("OpenTree", "ok")}
+        return len(opened)
 
     def _make(self, name: str, role: str, rows: int) -> Config:
         source, random = self._root / f"{name}.csv", Random(name)  # noqa: S311

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from xgboost import QuantileDMatrix
 
 from vfl.errors import DataError
 
@@ -65,6 +64,8 @@ def cut_points(columns: Columns, max_bin: int) -> Cuts:
     if not columns.shape[1]:
         empty = np.zeros(0, np.float32)
         return Cuts(empty, np.zeros(1, np.int64), empty)
+    from xgboost import QuantileDMatrix  # noqa: PLC0415  it takes seconds, and most commands need none
+
     pointers, values = QuantileDMatrix(columns, max_bin=max_bin).get_quantile_cut()
     # Each column is reported as its minimum bound followed by its cut points.
     pointers, values = pointers.astype(np.int64), values.astype(np.float32)

@@ -8,11 +8,13 @@ library's ``expf``, from which numpy's exponential differs by one unit in the la
 from __future__ import annotations
 
 import functools
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import xgboost
+
+if TYPE_CHECKING:
+    import xgboost
 
 from vfl.errors import DataError
 
@@ -127,6 +129,8 @@ LOSSES: dict[str, Loss] = {"binary:logistic": Logistic(), "reg:squarederror": Sq
 @functools.cache
 def _sigmoid() -> xgboost.Booster:
     """A model without trees, whose prediction is the sigmoid of the margin that it is given."""
+    import xgboost  # noqa: PLC0415  it takes seconds, and most commands need none
+
     rows = xgboost.DMatrix(np.zeros((2, 1), np.float32), label=[0.0, 1.0])
     return xgboost.train({"objective": "binary:logistic", "base_score": 0.5, "nthread": 1}, rows, 0)
 

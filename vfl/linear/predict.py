@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 
 from vfl.binning import Columns, check_columns
 from vfl.errors import NotAligned
@@ -22,7 +21,8 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-JUDGES = {"logistic": LogisticRegression, "squared": LinearRegression, "poisson": PoissonRegressor}
+JUDGES = {"logistic": "LogisticRegression", "squared": "LinearRegression", "poisson": "PoissonRegressor"}
+"""By loss, the class of scikit-learn."""
 
 
 def partial_scores(share: LinearFeatureShare, columns: Columns, reasons: Sequence[str]) -> Float64:
@@ -106,6 +106,8 @@ class LinearPredictor(Model):
 
     def judged(self, columns: Columns, told: Sequence[Told], known: Sequence[Integers]) -> Float64:
         """The predictions of scikit-learn with these coefficients, on own columns and partial scores."""
+        from sklearn import linear_model  # noqa: PLC0415  it takes seconds, and most commands need none
+
         share = self._share
         parts = [share.terms.scaling.apply(share.coded(columns))]
         for peer, values, rows in zip(share.peers, told, known, strict=True):
@@ -114,7 +116,7 @@ class LinearPredictor(Model):
             parts.append(part)
         table = np.hstack(parts)
         coefficients = np.array([*share.terms.coefficients, *np.ones(len(share.peers))])
-        model = JUDGES[share.params.loss]()
+        model = getattr(linear_model, JUDGES[share.params.loss])()
         model.fit(np.zeros((2, table.shape[1])), [0, 1])  # which links and classes there are, no more
         is_logistic = share.params.loss == "logistic"
         model.coef_ = coefficients[None] if is_logistic else coefficients

@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import xgboost
 
 from vfl.binning import Columns, check_columns
 from vfl.errors import NotAligned
@@ -107,6 +106,8 @@ class Predictor(Model):
             bits = np.full((len(columns), left.shape[1]), np.nan, dtype=np.float32)
             bits[rows] = ~left
             parts.append(bits)
+        import xgboost  # noqa: PLC0415  it takes seconds, and most commands need none
+
         is_logistic = self._share.params.objective == "binary:logistic"
         model = xgboost.XGBClassifier() if is_logistic else xgboost.XGBRegressor()
         model.load_model(bytearray(with_directions(self._share)))

@@ -8,6 +8,7 @@ party's columns have in the node, in its sibling, which the parent's sums would 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +38,22 @@ class Guard:
     histograms: int | None = None
 
 
-def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
-    """Return the cut points left when neighbouring bins are merged until each has enough rows.
+class Guarded(NamedTuple):
+    """What guards of one feature party changed in a training, as the label party sees it.
 
-    Each bin takes in the ones above it until it has ``least`` rows; what is left over at the end joins the
-    bin before. A column with fewer known values keeps one bin. Where every bin has enough, none is merged.
+    ``coarser`` columns have fewer bins than were asked for; of ``withheld`` nodes sums were not told. Where
+    both are 0 the trees are those of XGBoost.
+    """
+
+    coarser: int
+    withheld: int
+
+
+def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
+    """Return the cut points left when bins of too few rows are joined to a neighbour.
+
+    Each joins the one of its neighbours that has more rows, whose sums it changes least. A column with fewer
+    known values keeps one bin. Where every bin has enough, none is joined.
 
     Args:
         cuts: of the columns.
@@ -49,16 +61,21 @@ def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
         least: fewest rows of a bin.
     """
     values, counts = [], []
-    for feature, n_bins in enumerate(cuts.n_bins):
-        rows = np.bincount(bins[:, feature], minlength=n_bins + 1)[:n_bins]
-        ends, held = [], 0
-        for bin_, count in enumerate(rows.tolist()):
+    for feature, n_bins in enumerate(cuts.n_bins.tolist()):
+        rows = np.bincount(bins[:, feature], minlength=n_bins + 1)[:n_bins].tolist()
+        ends, sizes, held = list[int](), list[int](), 0
+        for bin_, count in enumerate(rows):
             held += count
-            if held >= least:
+            above = rows[bin_ + 1] if bin_ + 1 < n_bins else -1
+            if held >= least or (above < 0 and not ends):
                 ends.append(bin_)
-                held = 0
-        if held or not ends or ends[-1] != n_bins - 1:
-            ends = [*ends[:-1], int(n_bins) - 1]
+                sizes.append(held)
+            elif ends and sizes[-1] >= above:
+                ends[-1] = bin_
+                sizes[-1] += held
+            else:
+                continue  # it joins the bin above
+            held = 0
         values.append(cuts.of(feature)[ends])
         counts.append(len(ends))
     pointers = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)

@@ -28,6 +28,27 @@ def test_every_merged_bin_has_enough_rows(values: list[int | None], least: int) 
     assert after.values[-1] == before.values[-1]
 
 
+@pytest.mark.parametrize(
+    ("rows", "after"),
+    [
+        ([9, 1, 5], [10, 5]),
+        ([5, 1, 9], [5, 10]),
+        ([1, 9, 1], [11]),
+        ([9, 1, 1, 9], [11, 9]),
+        ([9, 1, 2, 12], [10, 14]),
+        ([1, 1, 9], [11]),
+        ([9, 4, 1], [14]),
+        ([1, 1], [2]),
+    ],
+)
+def test_a_bin_of_few_rows_joins_the_larger_neighbour(rows: list[int], after: list[int]) -> None:
+    """Whose sums it changes least, so that the split next to it stays if it was a good one."""
+    column = np.repeat(np.arange(len(rows), dtype=np.float32), rows)[:, None]
+    cuts = cut_points(column, 16)
+    merged = merge_bins(cuts, bin_columns(column, cuts), 5)
+    assert np.bincount(bin_columns(column, merged)[:, 0]).tolist() == after
+
+
 def test_bins_with_enough_rows_stay_as_xgboost_cut_them() -> None:
     """Nothing changes where no bin is too small."""
     columns = np.random.default_rng(0).normal(size=(1_000, 3)).astype(np.float32)

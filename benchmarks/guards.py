@@ -1,8 +1,8 @@
 """What the guards of a feature party cost: ``python -m benchmarks.guards --trees 50 --rate 0.1``.
 
 Workload ``w1`` of `benchmarks.train`, both parties in one process with real bytes and a key of 2048 bits. For
-each pair of limits: test ROC-AUC, pairs of children asked for and withheld, bins merged, and how many of the
-first trees are xgboost's on the pooled table, until a tree differs.
+each pair of limits: test ROC-AUC, pairs of children asked for and withheld, bins left, where trees part from
+xgboost's on the pooled table, and how far the margin of any training row is from xgboost's.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Workload:
         joined = pooled.Pooled(
             len(own), [], whole[columns].to_numpy(np.float32), labels, np.ones(len(whole), bool)
         )
-        self.params, self.booster = params, pooled.train(joined, params)
+        self.params, self.booster, self.fit = params, pooled.train(joined, params), joined.columns
 
 
 def measure(work: Workload, key: PrivateKey, histogram_rows: int, node_rows: int) -> dict[str, Any]:
@@ -112,6 +112,10 @@ def measure(work: Workload, key: PrivateKey, histogram_rows: int, node_rows: int
     parted = compare_trees(model, work.booster)
     booster = xgboost.Booster(model_file=bytearray(model))
     scores = booster.inplace_predict(work.test, validate_features=False)
+    margins = [
+        of.inplace_predict(work.fit, predict_type="margin", validate_features=False)
+        for of in (booster, work.booster)
+    ]
     return {
         "histogram_rows": histogram_rows,
         "node_rows": node_rows,
@@ -120,7 +124,8 @@ def measure(work: Workload, key: PrivateKey, histogram_rows: int, node_rows: int
         "asked": party.asked,
         "withheld": party.withheld,
         "equal_trees": min((at.tree for at in parted), default=work.params.n_estimators),
-        "parts_by_a_tie": bool(parted) and all(at.is_tie for at in parted),
+        "part_by_a_tie": bool(parted) and all(at.is_tie for at in parted),
+        "margin_difference": float(np.abs(margins[0] - margins[1]).max()),
     }
 
 

@@ -19,6 +19,7 @@ from vfl.psi.alignment import Alignment
 from vfl.scorecard import model as binnings
 from vfl.scorecard.model import LabelBinning
 from vfl.scoring.kinds import AnyLabelShare, label_share, to_json
+from vfl.trees.guard import Guarded
 
 RECORD = "record.json"
 """Written last: an alignment or model without it was not finished and does not count."""
@@ -98,6 +99,7 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
         trees: trees kept; of a linear model 0.
         metric: name of what was watched; ``history`` has its value after each tree, or round.
         importances: by feature, its mean gain as a share of all; of a linear model none.
+        guarded: by feature party, what its guard changed in trees.
         linear: of a linear model.
         seconds: wall time of training with the peers.
         digests: by file of the model, the SHA-256 of its content.
@@ -115,6 +117,7 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     metric: str
     history: list[float]
     importances: dict[str, float]
+    guarded: dict[str, Guarded] = {}
     linear: LinearFacts | None = None
     seconds: float
     digests: dict[str, str] = {}

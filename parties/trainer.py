@@ -173,7 +173,7 @@ class Trainer(ConnectedParty):
         return Data(record, alignments, table, watch, key)
 
     def _data_of(self, asked: Training) -> tuple[Data, NamedBinning | None]:
-        """Return what a training works on, and its binning; raises as :meth:`train`, before peers are asked."""
+        """Return what a training works on, and its binning; raises as :meth:`train`."""
         bins = self._binning(asked.binning, asked.params, asked.validation_fraction)
         seed = validation_seed(asked.params)
         return self._data(asked.alignment, asked.validation_fraction, seed), bins

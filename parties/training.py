@@ -100,6 +100,7 @@ def train_trees(job: Job, params: TreeParams, record: ModelRecord) -> Trained:
         metric=EarlyStopping(params, job.data.table.labels[:0], None).name,
         history=result.history,
         importances=result.importances,
+        guarded=result.guarded,
         seconds=seconds,
     )
     return Trained(found, result.share, alone.share)

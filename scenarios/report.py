@@ -10,6 +10,7 @@ from parties.report.tables import table
 from scenarios.pooled import Float32
 from vfl import metrics
 from vfl.trees.compare import Choice, Difference
+from vfl.trees.guard import Guarded
 
 MEASURES = {
     "roc_auc": "ROC-AUC",
@@ -141,11 +142,13 @@ class Report(RunReport, frozen=True, kw_only=True):
         auc_known: as ``auc``, on the test rows that every partner knows.
         identical_trees: whether the trees are those of xgboost on the pooled table; ties count as such.
         differences: every node where they part, ties included, in words.
+        guarded: by partner, what its guard changed: only where nothing are the trees to be identical.
     """
 
     auc_known: dict[str, float]
     identical_trees: bool
     differences: list[str]
+    guarded: dict[str, Guarded]
 
     def verdict(self) -> list[str]:
         """Return what xgboost says, in lines."""
@@ -160,6 +163,7 @@ class Report(RunReport, frozen=True, kw_only=True):
             f"knows: {auc['together']:.4f} together, {auc['pooled']:.4f} pooled",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),
+            *(f"  guard of {partner}: {changed}" for partner, changed in self.guarded.items() if changed),
         ]
 
 

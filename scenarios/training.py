@@ -12,6 +12,7 @@ from parties.report import plots
 from scenarios import pooled
 from scenarios.report import Audited, Traffic, explain, quality
 from scenarios.story import MODEL, Phase, Story, options
+from vfl.trees.guard import Guarded
 
 SCORES = "scores.csv"
 EXPORTED = "model.json"
@@ -33,7 +34,10 @@ def _train(story: Story) -> None:
     held_out = ["--validation-fraction", str(story.validation_fraction)] if story.validation_fraction else []
     trained = story.command("train", story.label, "--model", MODEL, *options(story.trees), *held_out)
     story.line(f"{trained['trees']} trees on encrypted gradients of {trained['rows']:,} rows")
-    story.found["train_seconds"] = trained["seconds"]
+    story.found |= {
+        "train_seconds": trained["seconds"],
+        "guarded": msgspec.convert(trained["guarded"], dict[str, Guarded]),
+    }
 
 
 def _score(story: Story) -> None:

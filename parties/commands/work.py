@@ -192,5 +192,6 @@ def _summary(record: ModelRecord) -> str:
     if record.history:
         watched = f"{record.metric} on {record.validation_rows:,} validation rows"
         lines.append(f"{watched}: {record.history[-1]:.5f}")
+    lines += [f"guard of {peer}: {changed}" for peer, changed in record.guarded.items() if changed]
     best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
     return "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in best)])

@@ -83,6 +83,7 @@ class TrainingWorker:
         self._cuts = cut_points(columns[fit], request.max_bin)
         self._bins = bin_columns(columns[job_rows], self._cuts)
         self._joined: dict[int, int] = {}
+        asked = self._cuts.n_bins
         if self._guard.histogram_rows > 1:
             self._merge(columns[job_rows])
         self._n_bins = self._cuts.n_bins
@@ -92,7 +93,9 @@ class TrainingWorker:
         self._splits, self._splits_before_tree = self._draft.splits, self._draft.before
         self._disclosure = Disclosure(self._guard, len(self._fit), self._draft.levels)
         shown = names if self._show_columns else [""] * len(names)
-        return m.TrainingOpened([m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)])
+        coarser = {*np.flatnonzero(asked != self._n_bins).tolist(), *self._joined}
+        told = [m.Column(n, int(b)) for n, b in zip(shown, self._n_bins, strict=True)]
+        return m.TrainingOpened(told, len(coarser))
 
     def _merge(self, columns: npt.NDArray[np.float32]) -> None:
         """Make bins coarser until each has enough rows, missing values included."""

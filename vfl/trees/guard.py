@@ -8,7 +8,6 @@ party's columns have in the node, in its sibling, which the parent's sums would 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +37,23 @@ class Guard:
     histograms: int | None = None
 
 
-class Guarded(NamedTuple):
-    """What guards of one feature party changed in a training, as the label party sees it.
+@dataclass(frozen=True)
+class Guarded:
+    """What the guard of one feature party changed in a training: where nothing, trees are XGBoost's.
 
-    ``coarser`` columns have fewer bins than were asked for; of ``withheld`` nodes sums were not told. Where
-    both are 0 the trees are those of XGBoost.
+    Attributes:
+        coarser: how many columns have fewer bins than were asked for.
+        withheld: of how many nodes sums were not told.
     """
 
     coarser: int
     withheld: int
+
+    def __bool__(self) -> bool:
+        return bool(self.coarser or self.withheld)
+
+    def __str__(self) -> str:
+        return f"{self.coarser} columns coarser, sums of {self.withheld} nodes withheld"
 
 
 def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:

@@ -25,6 +25,7 @@ from vfl.trees.checkpoint import Checkpoint
 from vfl.trees.columns import Gradients, LocalColumns
 from vfl.trees.encryption import EncryptedGradients, randomness_ahead
 from vfl.trees.grower import Grower
+from vfl.trees.guard import Guarded
 from vfl.trees.importance import mean_gains
 from vfl.trees.order import common_order
 from vfl.trees.remote_party import RemoteColumns
@@ -52,11 +53,13 @@ class TrainingResult:
         importances: XGBoost's ``importance_type="gain"``: by feature its mean gain over the splits it won,
             all features summing to 1. A feature party's columns are ``party.name``, or ``party.number``
             where it does not show names.
+        guarded: by feature party, what its guard changed; after a resumption in the trees since.
     """
 
     share: LabelShare
     history: list[float]
     importances: dict[str, float]
+    guarded: dict[str, Guarded]
 
 
 def train(
@@ -258,7 +261,8 @@ class _Training:
         names = [list(self._table.names), *(remote.names for remote in self._remotes)]
         told = [own.splits, *(remote.splits for remote in self._remotes)]
         feature_of = [[split.feature for split in splits] for splits in told]
-        return TrainingResult(share, stopping.history, mean_gains(kept, names, feature_of))
+        guarded = {peer: remote.guarded for peer, remote in zip(self._peers, self._remotes, strict=True)}
+        return TrainingResult(share, stopping.history, mean_gains(kept, names, feature_of), guarded)
 
 
 def _columns_won(remote: RemoteColumns, owner: int, trees: list[Tree]) -> list[int]:

@@ -14,6 +14,7 @@ from vfl.trace import span
 from vfl.trees.bitmap import from_bitmap, to_bitmap
 from vfl.trees.columns import Gradients, LevelReply, LevelRequest, NodeRows, OwnSplit
 from vfl.trees.encryption import CHUNK_ROWS, EncryptedGradients
+from vfl.trees.guard import Guarded
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
 
@@ -42,14 +43,21 @@ class RemoteColumns:
         self.known = known
         self.splits: list[OwnSplit] = []
         self.shown: list[str] = []
+        self._coarser = self._withheld = 0
         self._session = session
         self._public_key, self._decryptor, self._packing = public_key, decryptor, packing
 
     def open(self, request: m.OpenTraining) -> None:
         """Open the job and learn how many bins each column has."""
-        columns = self._session.ask(request, m.TrainingOpened).columns
-        self.n_bins = np.array([column.bins for column in columns], dtype=np.int64)
-        self.shown = [column.name for column in columns]
+        opened = self._session.ask(request, m.TrainingOpened)
+        self.n_bins = np.array([column.bins for column in opened.columns], dtype=np.int64)
+        self.shown = [column.name for column in opened.columns]
+        self._coarser = opened.coarser
+
+    @property
+    def guarded(self) -> Guarded:
+        """What the party's guard changed in this job so far."""
+        return Guarded(self._coarser, self._withheld)
 
     @property
     def names(self) -> list[str]:
@@ -105,6 +113,7 @@ class RemoteColumns:
         withheld = frozenset(
             sums.node for sums in grown.sums if not sums.ciphertexts and self._counts(sums.node)
         )
+        self._withheld += len(withheld)
         return LevelReply(directions, self._decrypted(grown, children), withheld)
 
     def _decrypted(self, grown: m.LevelGrown, nodes: list[int]) -> dict[int, Float64]:

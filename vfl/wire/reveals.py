@@ -21,7 +21,8 @@ REVEALS: dict[str, str] = {
     "AlignmentFixed": "nothing new",
     "OpenTraining": "which aligned rows train and which validate; how many rows train in all, those outside "
     "the alignment included; number of trees, depth and bins; two bounds, each a power of two",
-    "TrainingOpened": "how many columns there are, and the number of bins of each",
+    "TrainingOpened": "how many columns there are, the number of bins of each: for a column of few "
+    "values, how many it has; and how many of them a guard made coarser",
     "OpenTree": "which rows and columns this tree samples",
     "TreeOpened": "nothing new",
     "Gradients": "nothing: Paillier ciphertexts with fresh randomness",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vfl.binning import bin_columns, cut_points
 from vfl.errors import NotAllowed, OutOfSequence
+from vfl.params import TreeParams
+from vfl.table import LabelTable
 from vfl.trees.columns import NodeRows
-from vfl.trees.guard import Disclosure, Guard, few_missing, merge_bins
+from vfl.trees.guard import Disclosure, Guard, Guarded, few_missing, merge_bins
+from vfl.trees.label_party import train
 
 ROWS = 200
 
@@ -116,3 +120,21 @@ def test_a_row_is_in_so_many_sums_and_no_more() -> None:
     assert disclosure.tells(1, nodes)
     with pytest.raises(NotAllowed, match="more than 2 sums"):
         disclosure.open_tree(np.ones(ROWS, bool))
+
+
+def test_the_label_party_learns_what_a_guard_changed(consortium, private_key):
+    """It is told how many columns are coarser, and counts the nodes whose sums are withheld."""
+    rng = np.random.default_rng(5)
+    label = pd.DataFrame({"own": rng.normal(size=80)}, index=[f"c{row}" for row in range(80)])
+    rare = pd.DataFrame({"x": rng.normal(size=80), "rare": np.arange(80) >= 79}, index=label.index)
+    table = LabelTable(list(label.index), ["own"], label.to_numpy(np.float32), np.float32(rare["x"] > 0.4))
+    params = TreeParams(n_estimators=1, max_depth=4, min_child_weight=0.0, max_bin=8)
+
+    def guarded(guard: Guard) -> Guarded:
+        world = consortium(label, {"telco": rare.astype(np.float32)}, guard=guard)
+        trained = train(world.sessions(), world.alignments, table, params, private_key, model_id="m")
+        return trained.guarded["telco"]
+
+    assert guarded(Guard()) == Guarded(0, 0)
+    assert guarded(Guard(histogram_rows=2)).coarser == 1
+    assert guarded(Guard(node_rows=30)).withheld > 0

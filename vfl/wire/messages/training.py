@@ -47,7 +47,10 @@ class OpenTraining(Message, frozen=True):
 
 
 class TrainingOpened(Message, frozen=True):
+    """The columns, and how many of them the owner's guard gave coarser bins than asked for."""
+
     columns: Annotated[list[Column], Meta(min_length=1, max_length=MAX_COLUMNS)]
+    coarser: Count
 
 
 class OpenTree(Message, frozen=True):

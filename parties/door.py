@@ -14,7 +14,7 @@ from typing import cast
 import msgspec
 import sqlalchemy as sa
 
-from parties import greeting, policy
+from parties import policy, welcome
 from parties.config import Config
 from parties.heads import countersign
 from parties.jobs import Jobs
@@ -72,7 +72,7 @@ class Door:
             policy.check_any(self._config.peers[peer])
             frame = read()
             if is_handshake(frame):
-                answer, kind = greeting.answer(self._config, self._source, peer, frame), Hello.__name__
+                answer, kind = welcome.answer(self._config, self._source, peer, frame), Hello.__name__
             else:
                 envelope = decode_request(frame)
                 kind = type(envelope.body).__name__

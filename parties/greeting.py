@@ -1,4 +1,4 @@
-"""Both ends of the handshake: a label party greets each peer once, a feature party answers."""
+"""A label party's end of the handshake: it greets each peer once, before the first message."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from parties import identity
-from parties.config import Config
-from parties.local import PeerStore
-from parties.rows import Source
 from parties.versions import version_of
-from vfl.errors import StateError
 from vfl.wire.channel import Channel
 from vfl.wire.handshake import (
     SPOKEN,
-    Agreement,
     Hello,
     Welcome,
     agree,
-    decode_hello,
     decode_welcome,
     encode_handshake,
 )
@@ -59,24 +52,6 @@ def greet(
     return Greeting(welcome, welcome.time - (sent + received) / 2, received - sent)
 
 
-def answer(config: Config, source: Source, peer: str, frame: bytes) -> bytes:
-    """Return a feature party's answer to a Hello.
-
-    Raises:
-        VersionMismatch: there is no version that both speak.
-        MalformedMessage, TooLarge: it is no Hello.
-    """
-    hello = decode_hello(frame)
-    agree(peer, hello.versions, hello.package, version_of("vfl"))
-    store = PeerStore(config, peer, source)
-    known = {name: _compare(store, name, fingerprint) for name, fingerprint in hello.alignments.items()}
-    allow = [str(permission) for permission in config.peers[peer].allow]
-    own = bytes.fromhex(identity.load(config).public) if identity.file_of(config).exists() else None
-    pinned = _pinned(config.peers[peer].identity, hello.identity)
-    welcome = Welcome(list(SPOKEN), version_of("vfl"), time.time(), allow, known, own, pinned)
-    return encode_handshake(welcome)
-
-
 class GreetingChannel:
     """A channel that greets each peer before the first message to it.
 
@@ -95,18 +70,3 @@ class GreetingChannel:
             with self._lock:
                 self._greeted.add(peer)
         return self._channel.exchange(peer, frame)
-
-
-def _pinned(configured: str | None, told: bytes | None) -> Agreement:
-    if configured is None or told is None:
-        return "unknown"
-    return "same" if bytes.fromhex(configured) == told else "different"
-
-
-def _compare(store: PeerStore, name: str, fingerprint: bytes) -> Agreement:
-    if not store.has("alignment", name):
-        return "unknown"
-    try:
-        return "same" if store.load_alignment(name).fingerprint == fingerprint else "different"
-    except StateError:
-        return "different"

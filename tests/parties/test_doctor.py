@@ -124,7 +124,7 @@ def test_what_is_wrong_with_a_peer_is_found(
             return Welcome(args[0], args[1], now - 300, ["align"], *args[4:])
 
         with monkeypatch.context() as patch:
-            patch.setattr("parties.greeting.Welcome", early)
+            patch.setattr("parties.welcome.Welcome", early)
             warnings = [one.text for one in doctor.examine(joined.directory) if one.state == "warning"]
         assert any("its clock is 300 s behind" in text for text in warnings)
         assert "it does not allow us to train, score" in warnings

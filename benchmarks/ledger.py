@@ -22,12 +22,15 @@ import click
 import numpy as np
 import pandas as pd
 
-from parties import database, directory, door, heads, identity, tls
-from parties.app import create_app
+from parties import database, directory
 from parties.config import Config
-from parties.label import LabelParty
-from parties.ledger import Ledger
-from parties.serve import PartyServer
+from parties.feature import door
+from parties.feature.app import create_app
+from parties.keys import identity, tls
+from parties.label.party import LabelParty
+from parties.ledger import heads
+from parties.ledger.entries import Ledger
+from parties.link.server import PartyServer
 from parties.settings import PERMISSIONS
 from vfl.params import TreeParams
 

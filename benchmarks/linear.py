@@ -24,7 +24,7 @@ from benchmarks import linear_limit
 from benchmarks.linear_limit import Rounds
 from benchmarks.train import DATA, FILES, auc_of_scores, w1
 from parties import config as configuration
-from parties.local import PeerStore
+from parties.feature.store import PeerStore
 from parties.rows import Source
 from scenarios import pooled
 from scenarios.consortium import Consortium, Institution

@@ -15,11 +15,12 @@ from typing import Any
 
 from benchmarks.injection import Proxy
 from benchmarks.processes import Command
-from parties import database, directory, identity, tls
-from parties.archive import Archive
-from parties.checkpoints import Checkpoints
+from parties import database, directory
 from parties.config import Config
-from parties.ledger import Ledger
+from parties.keys import identity, tls
+from parties.label.archive import Archive
+from parties.label.checkpoints import Checkpoints
+from parties.ledger.entries import Ledger
 from parties.settings import PERMISSIONS
 from vfl.psi.alignment import Alignment
 

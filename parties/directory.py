@@ -10,9 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from parties import config as configuration
-from parties import identity, tls
 from parties.config import FILE, Config
 from parties.files import private_directory, write_private
+from parties.keys import identity, tls
 from vfl.errors import ConfigError
 
 

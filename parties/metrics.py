@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from parties.config import Config
-from parties.expiry import expiries
+from parties.keys.expiry import expiries
 from parties.versions import version_of
 from vfl.crypto.kernel import kernel_name
 from vfl.errors import ConfigError

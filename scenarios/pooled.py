@@ -16,7 +16,7 @@ import xgboost
 
 from parties import config as configuration
 from parties import connectors, rows
-from parties.archive import Archive
+from parties.label.archive import Archive
 from parties.rows import Rows
 from scenarios.consortium import Consortium
 from vfl.params import TreeParams

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from parties import config as configuration
-from parties.archive import Archive
-from parties.local import PeerStore
+from parties.feature.store import PeerStore
+from parties.label.archive import Archive
 from parties.rows import Source
 from scenarios.consortium import Consortium
 from scenarios.pooled import Float32, Pooled

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from parties import config as configuration
-from parties.evaluation import Evaluation
 from parties.files import write_private
+from parties.label.evaluation import Evaluation
 from scenarios.client import Client, Keys, Place, Watch
 from scenarios.processes import CommandFailed
 from scenarios.served import Example, Outage

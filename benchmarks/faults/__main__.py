@@ -19,7 +19,7 @@ import click
 from benchmarks.faults import guards, ledgers, survival, violations
 from benchmarks.faults.table import line, run, summary, table
 from benchmarks.scene import Scene
-from parties import retry
+from parties.link import retry
 
 
 @click.command()

@@ -11,9 +11,9 @@ from typing import Any
 
 from benchmarks.faults.table import ACCEPTED, Fault
 from benchmarks.scene import Scene
-from parties import identity
 from parties.config import Config
-from parties.transport import HttpsChannel
+from parties.keys import identity
+from parties.link.transport import HttpsChannel
 from vfl.errors import PeerError, PeerRefused
 from vfl.wire import messages as m
 from vfl.wire.codec import decode_reply

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from benchmarks.faults.table import ACCEPTED, LOST, Fault
 from benchmarks.scene import Scene
-from parties import audit, database, identity
 from parties import config as configuration
-from parties.contracts import Contracts
-from parties.ledger import START, Entry, Ledger, Signed, chained
+from parties import database
+from parties.contracts.kept import Contracts
+from parties.keys import identity
+from parties.ledger import audit
+from parties.ledger.entries import START, Entry, Ledger, Signed, chained
 from vfl.wire.messages import CloseLedger, ProposeContract
 
 FOUND = "found"

@@ -11,8 +11,8 @@ from random import Random
 from benchmarks.faults.table import LOST, MODEL, OTHER, SAME, Fault
 from benchmarks.injection import FaultyChannel, FrameFault, within
 from benchmarks.scene import PARAMS, Scene
-from parties import retry
-from parties.label import LabelParty
+from parties.label.party import LabelParty
+from parties.link import retry
 from vfl.params import TreeParams
 
 Inject = Callable[[Scene, str, Random], str]

@@ -13,7 +13,7 @@ from benchmarks.faults.desk import DAY, DEPTH, RATE, ROUNDS, TREES, Desk, ask, m
 from benchmarks.faults.table import Fault
 from benchmarks.scene import fingerprint
 from parties import directory
-from parties.transport import HttpsChannel
+from parties.link.transport import HttpsChannel
 from vfl.wire import messages as m
 from vfl.wire.codec import PROTOCOL_VERSION, Envelope, encode
 from vfl.wire.contract import Contract

@@ -9,9 +9,9 @@ import msgspec
 
 from parties import config as configuration
 from parties import database
-from parties.api_keys import DEFAULT_RATE, ApiKey, ApiKeys
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
+from parties.web.api_keys import DEFAULT_RATE, ApiKey, ApiKeys
 from vfl.errors import ConfigError
 
 PLACES = {

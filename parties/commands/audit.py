@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from parties import audit as audits
 from parties import config as configuration
-from parties import database, identity, processing
-from parties.chain import Finding
+from parties import database
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
-from parties.contracts import Contracts
+from parties.contracts.kept import Contracts
 from parties.files import write_private
-from parties.ledger import Ledger, Total
+from parties.keys import identity
+from parties.ledger import audit as audits
+from parties.ledger import processing
+from parties.ledger.chain import Finding
+from parties.ledger.entries import Ledger, Total
 from parties.report.processing import render
 from parties.report.tables import table
 from vfl.errors import ParameterError

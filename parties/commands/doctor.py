@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from parties import doctor as doctors
 from parties.commands.output import example, json_option, party_directory, show
+from parties.doctor import examination as doctors
 
 MARKS = {"ok": "ok", "warning": "WARNING", "fault": "FAULT"}
 

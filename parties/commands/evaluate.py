@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
-from parties.evaluation import Asked, evaluation
 from parties.files import write_private
-from parties.label import LabelParty
+from parties.label.evaluation import Asked, evaluation
+from parties.label.party import LabelParty
 from parties.progress import ProgressLine
 from parties.report import page, tables
 from vfl.errors import ConfigError

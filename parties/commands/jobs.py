@@ -10,12 +10,13 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties import database, identity
+from parties import database
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
-from parties.contracts import APPROVED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
-from parties.described import Description, describe
+from parties.contracts.described import Description, describe
+from parties.contracts.kept import APPROVED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
+from parties.keys import identity
 from parties.report.tables import table
 from vfl.errors import NotAllowed, StateError
 

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties import expiry, logs
+from parties import logs
 from parties.config import Config
+from parties.keys import expiry
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -9,10 +9,10 @@ import click
 
 from parties import config as configuration
 from parties import directory as directories
-from parties import identity, tls
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
+from parties.keys import identity, tls
 from parties.settings import PERMISSIONS, Reasons
 
 PLACES = {

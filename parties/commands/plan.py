@@ -10,7 +10,7 @@ import click
 
 from parties import config as configuration
 from parties.commands.output import example, json_option, party_directory, show
-from parties.planning import Prediction, Wanted, predict, with_settings
+from parties.label.planning import Prediction, Wanted, predict, with_settings
 from vfl.planning import Link
 
 _COUNT = click.IntRange(min=1)

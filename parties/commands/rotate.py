@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from parties import config as configuration
-from parties import rotation, tls
 from parties.commands.output import example, json_option, party_directory, show
+from parties.keys import rotation, tls
 from vfl.errors import ConfigError
 
 

@@ -8,13 +8,13 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties.archive import BinningRecord
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.commands.parameters import parameters
-from parties.label import LabelParty
+from parties.label.archive import BinningRecord
+from parties.label.party import LabelParty
+from parties.label.scorecard import Scorecard, scorecard
 from parties.progress import ProgressLine
 from parties.report.tables import table
-from parties.scorecard import Scorecard, scorecard
 from vfl.scorecard.card import PointsRow
 from vfl.scorecard.model import ColumnTable, LabelBinning
 from vfl.scorecard.params import BinningParams

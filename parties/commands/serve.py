@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from parties import config as configuration
 from parties import logs
-from parties.app import create_app
 from parties.commands.output import example, party_directory
 from parties.config import Config
-from parties.expiry import Watch
+from parties.feature.app import create_app
+from parties.keys.expiry import Watch
+from parties.link.server import ApiServer, OperationsServer, PartyServer, Server, serve_until_stopped
 from parties.metrics import PartyMetrics, operations
-from parties.serve import ApiServer, OperationsServer, PartyServer, Server, serve_until_stopped
 from parties.serving.service import Service
 from parties.web.api import create_api
 

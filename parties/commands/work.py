@@ -11,16 +11,16 @@ from typing import Literal
 import click
 import pandas as pd
 
-from parties.archive import ModelRecord
-from parties.checkpoints import Training
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.commands.parameters import parameters
 from parties.config import Config
-from parties.customers import Scores
 from parties.files import write_private
-from parties.label import LabelParty
+from parties.label.archive import ModelRecord
+from parties.label.checkpoints import Training
+from parties.label.customers import Scores
+from parties.label.party import LabelParty
+from parties.link.timeline import chrome_trace
 from parties.progress import ProgressLine
-from parties.timeline import chrome_trace
 from vfl.errors import ConfigError, ParameterError, PeerError, StateError
 from vfl.params import LinearParams, TreeParams
 from vfl.psi.alignment import Mode

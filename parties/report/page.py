@@ -10,9 +10,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from parties import database
-from parties.archive import ModelRecord
-from parties.evaluation import Evaluation
-from parties.labelled import LabelledScores
+from parties.label.archive import ModelRecord
+from parties.label.evaluation import Evaluation
+from parties.label.labelled import LabelledScores
 from parties.report import plots, tables
 from parties.versions import version_of
 from vfl.alerts import money_curve

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from parties.evaluation import Gain
+from parties.label.evaluation import Gain
 
 Array = npt.NDArray[Any]
 

@@ -7,9 +7,9 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from parties.config import Config
-from parties.described import Description
-from parties.ledger import UNKNOWN
-from parties.processing import Export
+from parties.contracts.described import Description
+from parties.ledger.entries import UNKNOWN
+from parties.ledger.processing import Export
 from parties.versions import version_of
 
 TEMPLATE = "processing.html"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vfl.bootstrap import LEVEL
 
 if TYPE_CHECKING:  # commands that print a table need not wait for what evaluations import
-    from parties.evaluation import Evaluation, Gain, Measures
+    from parties.label.evaluation import Evaluation, Gain, Measures
 
 ROWS_ARE = {
     "validation": "kept out of training",

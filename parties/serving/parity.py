@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parties.customers import Population
+from parties.label.customers import Population
 from parties.serving.answers import Record, Scored
 from parties.serving.publication import Parity
 from parties.serving.served import Served

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from parties.archive import Archive
 from parties.config import Config
-from parties.local import read_stored, write_new
+from parties.feature.store import read_stored, write_new
+from parties.label.archive import Archive
 from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
 from vfl.errors import StateError
 from vfl.scoring.fallback import Link

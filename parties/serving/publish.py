@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from parties import database
-from parties.archive import Archive
 from parties.config import Config
-from parties.customers import Population
-from parties.heads import SigningChannel
-from parties.label import LabelParty
-from parties.labelled import LabelledScores
-from parties.ledger import Ledger, LedgerChannel
+from parties.label.archive import Archive
+from parties.label.customers import Population
+from parties.label.labelled import LabelledScores
+from parties.label.party import LabelParty
+from parties.ledger.entries import Ledger, LedgerChannel
+from parties.ledger.heads import SigningChannel
+from parties.link.transport import HttpsChannel
 from parties.progress import Progress, silent
 from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
 from parties.serving.parity import check
 from parties.serving.publication import Parity, Publication, Publications, Withdrawal
 from parties.serving.scorer import Scorer
 from parties.serving.served import Served
-from parties.transport import HttpsChannel
 from vfl import metrics
 from vfl.errors import StateError
 from vfl.scoring.fallback import fit

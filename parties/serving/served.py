@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from parties import connectors, database, rows
-from parties.agreement import Agreements
-from parties.archive import Archive
 from parties.config import Config
+from parties.contracts.agreement import Agreements
+from parties.label.archive import Archive
 from parties.serving.answers import Answer, PartyStatus, Record, Scored, Unscored
 from parties.serving.asking import Told, ask
 from parties.serving.errors import PartnersAbsent, ReasonsForbidden

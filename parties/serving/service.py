@@ -13,9 +13,10 @@ import msgspec
 
 from parties import database
 from parties.config import Config
-from parties.greeting import GreetingChannel
-from parties.heads import SigningChannel
-from parties.ledger import Ledger, LedgerChannel
+from parties.ledger.entries import Ledger, LedgerChannel
+from parties.ledger.heads import SigningChannel
+from parties.link.greeting import GreetingChannel
+from parties.link.transport import HttpsChannel
 from parties.serving.answers import (
     Answer,
     ModelCard,
@@ -30,7 +31,6 @@ from parties.serving.answers import (
 from parties.serving.errors import BadRequest, NotReady, UnknownModel
 from parties.serving.publication import Publication, Publications
 from parties.serving.served import Answered, Served
-from parties.transport import HttpsChannel
 from vfl.errors import ConfigError, VflError
 from vfl.scoring.kinds import AnyPeer
 from vfl.wire.channel import Channel

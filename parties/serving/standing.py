@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from parties.agreement import Agreed, is_ending
-from parties.contracts import seconds_now
+from parties.contracts.agreement import Agreed, is_ending
+from parties.contracts.kept import seconds_now
 from vfl.errors import VflError
 
 RENEW_SECONDS = 600.0

@@ -9,7 +9,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from parties.api_keys import ApiKey, ApiKeys
+from parties.web.api_keys import ApiKey, ApiKeys
 from parties.web.problems import ApiError
 
 FAILURES = RateLimitItemPerMinute(60, namespace="failed")

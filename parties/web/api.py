@@ -12,7 +12,6 @@ from flask_openapi3 import OpenAPI
 from msgspec import Meta, Struct
 
 from parties import database
-from parties.api_keys import ApiKeys
 from parties.config import Config
 from parties.logs import event
 from parties.metrics import Own
@@ -20,6 +19,7 @@ from parties.serving.answers import Answer, ModelCard, Readiness, Scored, Unscor
 from parties.serving.service import Service
 from parties.web import documents, problems
 from parties.web.access import Access, check_scope
+from parties.web.api_keys import ApiKeys
 from parties.web.bodies import Reader
 from parties.web.documents import AUTHENTICATED, ModelList, describe
 from parties.web.metrics import MEDIA_TYPE, Metrics

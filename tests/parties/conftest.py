@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from parties import database, directory, identity, tls
-from parties.agreement import Agreements
-from parties.app import create_app
+from parties import database, directory
 from parties.config import Config
-from parties.contracts import SIGNED, Contracts
-from parties.door import Door
-from parties.heads import SigningChannel
-from parties.ledger import Ledger, LedgerChannel
-from parties.local import PeerStore
+from parties.contracts.agreement import Agreements
+from parties.contracts.kept import SIGNED, Contracts
+from parties.feature.app import create_app
+from parties.feature.door import Door
+from parties.feature.store import PeerStore
+from parties.keys import identity, tls
+from parties.ledger.entries import Ledger, LedgerChannel
+from parties.ledger.heads import SigningChannel
+from parties.link.server import PartyServer
 from parties.rows import Source
-from parties.serve import PartyServer
 from parties.settings import PERMISSIONS
 from vfl.model import FeatureShare, SplitTable
 from vfl.psi.alignment import Alignment

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from parties.link.transport import HttpsChannel
 from parties.rows import load
-from parties.transport import HttpsChannel
 from vfl.crypto.kernel import from_ints
 from vfl.crypto.paillier import Encryptor
 from vfl.errors import BadCiphertext, MalformedMessage, OutOfRange, PeerError, PeerRefused

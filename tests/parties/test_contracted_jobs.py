@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from parties import contracts as kept_contracts
 from parties import database
-from parties.archive import Archive
 from parties.config import Config
-from parties.contracts import REJECTED, Contracts
-from parties.label import LabelParty
-from parties.ledger import heading
-from parties.transport import HttpsChannel
+from parties.contracts import kept as kept_contracts
+from parties.contracts.kept import REJECTED, Contracts
+from parties.label.archive import Archive
+from parties.label.party import LabelParty
+from parties.ledger.entries import heading
+from parties.link.transport import HttpsChannel
 from vfl.errors import PeerRefused
 from vfl.params import LinearParams, TreeParams
 from vfl.scorecard.params import BinningParams
@@ -110,7 +110,7 @@ def test_a_job_ends_with_its_contract(
         if ending == "rejected":
             Contracts(database.connect(world.bureau)).set_state(digest, REJECTED)
         else:
-            monkeypatch.setattr("parties.notary.seconds_now", lambda: real() + 31 * 86_400)
+            monkeypatch.setattr("parties.contracts.notary.seconds_now", lambda: real() + 31 * 86_400)
 
     with LabelParty(for_purpose(world.bank, f"{work}, {ending}")) as label:
         label._channel = channel = EndingChannel(label._channel, kind, end)
@@ -119,7 +119,7 @@ def test_a_job_ends_with_its_contract(
         assert channel.after is not None
         assert len(channel.after) == 1
     with LabelParty(for_purpose(world.bank, f"{work}, {ending}, again")) as label:
-        monkeypatch.setattr("parties.notary.seconds_now", real)
+        monkeypatch.setattr("parties.contracts.notary.seconds_now", real)
         do(label)
 
 

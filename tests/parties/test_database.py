@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from parties import database
 from parties.config import Config
-from parties.jobs import Jobs
-from parties.label import LabelParty
-from parties.ledger import Ledger
-from parties.notary import Notary
+from parties.contracts.notary import Notary
+from parties.feature.jobs import Jobs
+from parties.label.party import LabelParty
+from parties.ledger.entries import Ledger
 from parties.rows import Source
 from vfl.errors import ConfigError, Interrupted, StateError
 from vfl.params import TreeParams

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from parties.archive import Archive
 from parties.cli import main
 from parties.config import Config
-from parties.label import LabelParty
-from parties.local import PeerStore
+from parties.feature.store import PeerStore
+from parties.label.archive import Archive
+from parties.label.party import LabelParty
+from parties.label.scorecard import scorecard
 from parties.rows import Source
-from parties.scorecard import scorecard
 from vfl.errors import ParameterError, PeerRefused, StateError
 from vfl.linear.model import LinearFeatureShare, LinearLabelShare
 from vfl.linear.predict import partial_scores

@@ -10,11 +10,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from parties import config as configuration
-from parties.app import create_app
 from parties.config import Config
+from parties.feature.app import create_app
+from parties.link.server import OperationsServer
+from parties.link.transport import HttpsChannel
 from parties.metrics import PartyMetrics, operations
-from parties.serve import OperationsServer
-from parties.transport import HttpsChannel
 from vfl.errors import ConfigError
 from vfl.wire import messages as m
 from vfl.wire.session import LabelSession

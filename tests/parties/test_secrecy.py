@@ -23,10 +23,10 @@ import pytest
 
 from parties import logs
 from parties.config import Config
-from parties.keys import PASSWORD_VARIABLE
-from parties.label import LabelParty
+from parties.keys.paillier import PASSWORD_VARIABLE
+from parties.label.party import LabelParty
+from parties.link.transport import HttpsChannel
 from parties.settings import Log
-from parties.transport import HttpsChannel
 from vfl.errors import VflError
 from vfl.params import TreeParams
 

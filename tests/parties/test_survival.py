@@ -15,12 +15,12 @@ import pytest
 
 from benchmarks.injection import FaultyChannel, FrameFault, Proxy, within
 from benchmarks.processes import Command
-from parties import retry
-from parties.archive import Archive
-from parties.checkpoints import Checkpoints
 from parties.config import Config
-from parties.keys import private_key
-from parties.label import LabelParty
+from parties.keys.paillier import private_key
+from parties.label.archive import Archive
+from parties.label.checkpoints import Checkpoints
+from parties.label.party import LabelParty
+from parties.link import retry
 from vfl.crypto.paillier import PrivateKey
 from vfl.errors import NotAligned, PeerUnreachable, StateError
 from vfl.params import LinearParams, TreeParams
@@ -44,7 +44,7 @@ def quick() -> Iterator[None]:
         # One process has one key, opened once: what a password costs is not looked at here.
         opened: dict[Path, PrivateKey] = {}
         patch.setattr(
-            "parties.trainer.private_key",
+            "parties.label.trainer.private_key",
             lambda config: (
                 opened.get(config.directory) or opened.setdefault(config.directory, private_key(config))
             ),

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from parties import database
-from parties.api_keys import ApiKeys
 from parties.cli import main
 from parties.config import Config
+from parties.web.api_keys import ApiKeys
 
 
 @pytest.fixture

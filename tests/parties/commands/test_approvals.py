@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from parties import database
 from parties.cli import main
 from parties.config import Config
-from parties.contracts import Contracts
+from parties.contracts.kept import Contracts
 
 
 class Typed(NamedTuple):

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from parties import database
 from parties.cli import main
-from parties.contracts import Contracts
+from parties.contracts.kept import Contracts
 
 
 def run(*arguments: object) -> Result:

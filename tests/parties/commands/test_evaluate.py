@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from parties.cli import main
 from parties.config import Config
-from parties.label import LabelParty
+from parties.label.party import LabelParty
 from vfl.params import TreeParams
 
 Run = Callable[..., Result]

@@ -14,11 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from parties import config as configuration
-from parties import database, identity
+from parties import database
 from parties.cli import main
 from parties.config import Config
-from parties.contracts import WAITING, Contracts
-from parties.notary import Notary
+from parties.contracts.kept import WAITING, Contracts
+from parties.contracts.notary import Notary
+from parties.keys import identity
 from parties.rows import Source
 from vfl.errors import ConfigError, NotAllowed
 from vfl.wire import messages as m

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from parties.cli import main
 from parties.config import Config
-from parties.label import LabelParty
+from parties.label.party import LabelParty
 from vfl.params import TreeParams
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parties.archive import ModelRecord
-from parties.evaluation import Asked, Evaluation, evaluation
-from parties.labelled import LabelledScores
+from parties.label.archive import ModelRecord
+from parties.label.evaluation import Asked, Evaluation, evaluation
+from parties.label.labelled import LabelledScores
 
 HOSTILE = "<script src=//evil.example>&'\""
 """A partner's name, were one able to choose it freely."""

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from parties.archive import ModelRecord
-from parties.evaluation import Asked, Evaluation, evaluation
-from parties.labelled import LabelledScores
+from parties.label.archive import ModelRecord
+from parties.label.evaluation import Asked, Evaluation, evaluation
+from parties.label.labelled import LabelledScores
 from parties.report import page
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}

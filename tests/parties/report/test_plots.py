@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib._pylab_helpers import Gcf
 
-from parties.evaluation import Gain
+from parties.label.evaluation import Gain
 from parties.report import plots
 
 LABELS = np.array([0, 0, 1, 1], dtype=np.float32)

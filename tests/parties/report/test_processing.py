@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from parties import database, identity
-from parties.contracts import Contracts
-from parties.processing import Export, export
+from parties import database
+from parties.contracts.kept import Contracts
+from parties.keys import identity
+from parties.ledger.processing import Export, export
 from parties.report.processing import render
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from parties.evaluation import Asked, Evaluation, Gain, evaluation
-from parties.labelled import LabelledScores
+from parties.label.evaluation import Asked, Evaluation, Gain, evaluation
+from parties.label.labelled import LabelledScores
 from parties.report import tables
 
 

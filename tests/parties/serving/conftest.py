@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties import directory, identity, tls
-from parties.app import create_app
+from parties import directory
 from parties.config import Config
-from parties.label import LabelParty
-from parties.serve import PartyServer
+from parties.feature.app import create_app
+from parties.keys import identity, tls
+from parties.label.party import LabelParty
+from parties.link.server import PartyServer
 from parties.settings import PERMISSIONS, Serving
 from vfl.params import TreeParams
 

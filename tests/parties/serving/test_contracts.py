@@ -13,12 +13,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from parties import contracts as kept_contracts
 from parties import database
 from parties.cli import main
 from parties.config import Config
-from parties.contracts import Contracts
-from parties.ledger import Ledger
+from parties.contracts import kept as kept_contracts
+from parties.contracts.kept import Contracts
+from parties.ledger.entries import Ledger
 from parties.serving import partner as partner_module
 from parties.serving import standing as standing_module
 from parties.serving.answers import Record, Scored

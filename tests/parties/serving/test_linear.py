@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from parties.archive import Archive
-from parties.label import LabelParty
-from parties.local import PeerStore
+from parties.feature.store import PeerStore
+from parties.label.archive import Archive
+from parties.label.party import LabelParty
 from parties.rows import Source
 from parties.serving.answers import Record, Scored
 from parties.serving.publish import publish, withdraw

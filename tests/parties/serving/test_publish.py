@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties.archive import Archive
-from parties.label import LabelParty
+from parties.label.archive import Archive
+from parties.label.party import LabelParty
 from parties.serving.answers import Record
 from parties.serving.publication import Publication, Publications, Withdrawal
 from parties.serving.publish import publish, withdraw

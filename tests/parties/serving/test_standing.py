@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from parties import contracts as kept_contracts
 from parties import database
-from parties.agreement import Agreed, Agreements
-from parties.contracts import REJECTED, Contracts
-from parties.door import Door
+from parties.contracts import kept as kept_contracts
+from parties.contracts.agreement import Agreed, Agreements
+from parties.contracts.kept import REJECTED, Contracts
+from parties.feature.door import Door
 from parties.serving import standing as standing_module
 from parties.serving.standing import Standing
 from vfl.errors import NotAllowed, PeerRefused, PeerUnreachable

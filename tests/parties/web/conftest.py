@@ -15,11 +15,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from parties import database
-from parties.api_keys import ApiKeys
 from parties.config import Config
 from parties.serving.publish import publish
 from parties.serving.service import Service
 from parties.web.api import create_api
+from parties.web.api_keys import ApiKeys
 
 # The same bank and feature parties as those of the service's own tests.
 _spec = importlib.util.spec_from_file_location(

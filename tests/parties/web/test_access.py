@@ -42,7 +42,7 @@ def test_wrong_and_revoked_keys_are_refused(api: Any) -> None:
     assert api.get("/v1/models", headers=bearer(text)).status_code == 200
     api.keys.revoke(key.id)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("parties.api_keys.REFRESH_SECONDS", 0.0)
+        patch.setattr("parties.web.api_keys.REFRESH_SECONDS", 0.0)
         assert kind_of(api.get("/v1/models", headers=bearer(text))) == (401, "no_key")
     for wrong in (f"Basic {api.key}", "Bearer", "Bearer vfl_x_y", api.key, f"Bearer {api.key}x"):
         assert kind_of(api.get("/v1/models", headers={"Authorization": wrong})) == (401, "no_key")

@@ -13,9 +13,9 @@ import httpx
 import msgspec
 import pytest
 
-from parties import tls
 from parties.config import Config, parse
-from parties.serve import ApiServer
+from parties.keys import tls
+from parties.link.server import ApiServer
 from vfl.errors import ConfigError
 
 

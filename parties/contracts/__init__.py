@@ -1,0 +1,1 @@
+"""Contracts of jobs: proposed, held against rules, signed, kept."""

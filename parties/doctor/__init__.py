@@ -1,0 +1,1 @@
+"""What keeps a party from its work, with a remedy for each finding."""

@@ -1,0 +1,230 @@
+"""The jobs of a feature party: their workers in memory, their state in the database.
+
+A worker's half-done work lives in memory only. After a restart every job found open is marked
+interrupted, and its peer is told so: a training goes on in a new job, other work is done again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import sqlalchemy as sa
+
+from parties import database, policy
+from parties.contracts.kept import Kept
+from parties.contracts.notary import Notary
+from parties.settings import Peer
+from vfl.errors import Interrupted, NotAllowed, OutOfSequence
+from vfl.wire import messages as m
+from vfl.wire.codec import Envelope
+from vfl.wire.session import FeatureSession, Handler
+from vfl.wire.states import OPENINGS, State
+
+INTERRUPTED = Interrupted.code
+"""State of a job that was open when the server stopped, or that gave way to another."""
+
+IDLE_SECONDS = 3_600.0
+"""A job that its peer has not touched for so long gives way when the peer opens another."""
+
+SPARE_SECONDS = 300.0
+"""The same where the peer has as many jobs open as it may: the one left alone for longest gives way."""
+
+KEPT_ENDED = 64
+"""Jobs that ended last: their last answers are given again to a peer that may not have got them."""
+
+ENDED = (State.CLOSED, State.FAILED)
+
+
+@dataclass
+class Job:
+    """One job that is going on.
+
+    ``subject`` is what it makes, where two jobs cannot make the same: a peer that opens such a job again has
+    given up the first.
+    """
+
+    peer: str
+    subject: tuple[type[m.Message], str] | None
+    contract: bytes
+    session: FeatureSession
+    handler: Handler
+    used: float = field(default_factory=time.monotonic)
+
+    def idle(self, seconds: float) -> bool:
+        return not self.session.busy and self.used < time.monotonic() - seconds
+
+
+class Jobs:
+    """All jobs of this party. Made once when the server starts; calls may come from many threads.
+
+    Args:
+        engine: the party's database.
+        notary: signs contracts, and knows those that jobs are under.
+    """
+
+    def __init__(self, engine: sa.Engine, notary: Notary) -> None:
+        self._engine = engine
+        self._notary = notary
+        self._open: dict[str, Job] = {}
+        self._ended: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        ended = [INTERRUPTED, *(state.value for state in ENDED)]
+        self._update(database.jobs.c.state.not_in(ended), state=INTERRUPTED)
+
+    def answer(
+        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[Kept], Handler]
+    ) -> Envelope[m.Reply]:
+        """Return the reply to one request, opening its job first where it is an opening.
+
+        Args:
+            name: name of the peer that sent it.
+            peer: what the peer is granted.
+            make_handler: makes the worker of a new job under a contract.
+
+        Raises:
+            NotAllowed: no contract in force, another peer's job, or a message beyond what the peer is
+                granted or its contract says.
+            RateExceeded: more customers than the contract allows; the job goes on.
+            Interrupted: a job that was open when this party restarted, or that gave way.
+            OutOfSequence: an unknown or ended job.
+            VflError: from the session or the worker.
+        """
+        if isinstance(envelope.body, m.ProposeContract):
+            reply = self._notary.answer(name, envelope.body)
+            return Envelope(envelope.job, envelope.sequence, reply, envelope.contract)
+        kept = self._notary.in_force(name, envelope.contract)
+        job = self._find(name, envelope)
+        self._notary.check(kept, envelope.body, opening=job is None)
+        job = job or self._begin(name, peer, envelope, lambda: make_handler(kept))
+        before = job.session.state
+        job.used = time.monotonic()
+        try:
+            return job.session.answer(envelope, job.handler)
+        finally:
+            job.used = time.monotonic()
+            # A message that leaves the state as it is, as most of scoring do, is in the ledger alone.
+            if job.session.state is not before:
+                self._keep(envelope.job, job)
+
+    def check_closed(self, name: str, job: str) -> None:
+        """Raise OutOfSequence unless a job has ended as it should, NotAllowed where it is another peer's."""
+        table = database.jobs
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(table).where(table.c.job == job)).first()
+        if row is None or row.state != State.CLOSED.value:
+            raise OutOfSequence("this party knows no closed job of that name; close it first")
+        policy.check_owner(name, row.peer)
+
+    def open_by_peer(self) -> dict[str, int]:
+        """Return how many jobs each peer has open."""
+        with self._lock:
+            return dict(Counter(job.peer for job in self._open.values()))
+
+    def _find(self, name: str, envelope: Envelope[m.Request]) -> Job | None:
+        """Return the job of a request, None for a new one; refuse a request of any other."""
+        with self._lock:
+            job = self._open.get(envelope.job) or self._ended.get(envelope.job)
+        if job is not None:
+            policy.check_owner(name, job.peer)
+            if job.contract != envelope.contract:
+                raise NotAllowed("this job is under another contract; name the one it was opened under")
+            return job
+        table = database.jobs
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(table).where(table.c.job == envelope.job)).first()
+        if row is not None:
+            policy.check_owner(name, row.peer)
+            if row.state == INTERRUPTED:
+                raise Interrupted("this party let go of the job, as after a restart; open a new job")
+            raise OutOfSequence(f"this job is {row.state}; open a new job")
+        if not isinstance(envelope.body, OPENINGS):
+            raise OutOfSequence(f"this party knows no such job; {_openings()} opens one")
+        return None
+
+    def _begin(
+        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
+    ) -> Job:
+        if envelope.sequence != 1:
+            raise OutOfSequence(f"request {envelope.sequence} opens a job; the first request is number 1")
+        subject = _subject(envelope.body)
+        self._give_way(name, subject, peer.limits.open_jobs)
+        with self._lock:
+            count = sum(job.peer == name for job in self._open.values())
+        policy.check_opening(peer, envelope.body, count)
+        job = Job(name, subject, envelope.contract, FeatureSession(envelope.job), make_handler())
+        now = database.now()
+        row = {
+            "job": envelope.job,
+            "peer": name,
+            "kind": policy.PERMISSION_FOR[type(envelope.body)],
+            "state": State.NEW.value,
+            "sequence": 0,
+            "subject": subject[1] if subject else getattr(envelope.body, "model", "-"),
+            "created": now,
+            "updated": now,
+        }
+        with self._lock:
+            if envelope.job in self._open:  # the same opening twice at a time: one worker answers both
+                return self._open[envelope.job]
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(database.jobs).values(row))
+            self._open[envelope.job] = job
+        return job
+
+    def _give_way(self, name: str, subject: tuple[type[m.Message], str] | None, limit: int) -> None:
+        """Let go of jobs that a peer has given up, so that they do not keep it from opening another."""
+        with self._lock:
+            of_peer = {key: job for key, job in self._open.items() if job.peer == name}
+            gone = [
+                key
+                for key, job in of_peer.items()
+                if job.idle(IDLE_SECONDS) or (subject is not None and job.subject == subject)
+            ]
+            oldest = min(of_peer, key=lambda key: of_peer[key].used, default="")
+            if not gone and len(of_peer) >= limit and of_peer[oldest].idle(SPARE_SECONDS):
+                gone = [oldest]
+            for key in gone:
+                del self._open[key]
+        for key in gone:
+            # Its worker may be in the middle of a request, and must not write after its successor has begun.
+            of_peer[key].session.end()
+        if gone:
+            self._update(database.jobs.c.job.in_(gone), state=INTERRUPTED)
+
+    def _keep(self, key: str, job: Job) -> None:
+        """Write the state that a job has come to, and let go of the worker of one that has ended."""
+        state, sequence = job.session.state, job.session.sequence
+        if state in ENDED:
+            with self._lock:
+                if self._open.pop(key, None) is None:
+                    return  # it gave way meanwhile, and is on record so
+                self._ended[key] = replace(job, handler=_nothing)
+                while len(self._ended) > KEPT_ENDED:
+                    del self._ended[next(iter(self._ended))]
+        self._update(database.jobs.c.job == key, state=state.value, sequence=sequence)
+
+    def _update(self, where: sa.ColumnElement[bool], **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(database.jobs).where(where).values(updated=database.now(), **values))
+
+
+def _subject(opening: m.Message) -> tuple[type[m.Message], str] | None:
+    if isinstance(opening, m.OpenAlignment):
+        return type(opening), opening.alignment
+    if isinstance(opening, m.OpenBinning):
+        return type(opening), opening.binning
+    if isinstance(opening, (m.OpenTraining, m.OpenLinear, m.OpenShared)):
+        return type(opening), opening.model
+    return None
+
+
+def _nothing(request: m.Message) -> m.Message:
+    raise OutOfSequence(f"{type(request).__name__} comes after the end of the job")
+
+
+def _openings() -> str:
+    return " or ".join(opening.__name__ for opening in OPENINGS)

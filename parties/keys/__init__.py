@@ -1,0 +1,1 @@
+"""What a party proves itself and seals numbers with: certificates, identities and Paillier keys."""

@@ -1,0 +1,185 @@
+"""What does not fit in a ledger: entries, signatures and contracts that were changed, removed, or cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from parties.contracts.kept import Contracts
+from parties.ledger.chain import Finding, Linked, breaks
+from parties.ledger.entries import START, UNKNOWN, Entry, Ledger, Signed, digest
+from parties.ledger.heads import JOBLESS, Head, read
+from vfl.errors import StateError, VflError
+from vfl.wire.messages import CloseLedger
+from vfl.wire.states import REPLIES
+
+_REQUESTS = {request.__name__ for request in REPLIES} - JOBLESS
+
+
+class Verdict(NamedTuple):
+    """What an audit looked at, and the findings: none where everything fits.
+
+    head: hash of the last entry in hexadecimal.
+    signed: how many jobs were signed by both parties.
+    unsigned: jobs that ended without being signed, or have not ended. No finding: a job that was broken off
+        is one.
+    """
+
+    entries: int
+    head: str
+    signed: int
+    unsigned: list[str]
+    findings: list[Finding]
+
+
+def verify(
+    ledger: Ledger,
+    contracts: Contracts,
+    public: str,
+    peers: Mapping[str, str | None],
+    against: Iterable[Signed] = (),
+) -> Verdict:
+    """Audit a ledger: its chain, contracts, what was signed at the end of jobs, what peers kept of that.
+
+    Args:
+        contracts: those of the same party.
+        public: the party's identity, 64 hex digits.
+        peers: identities of peers by name; None where it is not configured.
+        against: what peers have kept, from their exports: shows a ledger that was cut or written anew whole.
+    """
+    damage = ""
+    try:
+        damage = ledger.damage()
+        verdict = _audited(ledger, contracts, bytes.fromhex(public), peers, against)
+    except StateError as error:  # it cannot be read to its end
+        return Verdict(0, UNKNOWN, 0, [], [Finding(0, damage or str(error))])
+    findings = [Finding(0, damage)] if damage else []
+    return verdict._replace(findings=[*findings, *verdict.findings])
+
+
+def _audited(
+    ledger: Ledger,
+    contracts: Contracts,
+    own: bytes,
+    peers: Mapping[str, str | None],
+    against: Iterable[Signed],
+) -> Verdict:
+    kept = ledger.signed()
+    readable, findings = _readable(kept)
+    foreign, _ = _readable(against)
+    claims = {head.head_of(own) for _, head in foreign}
+    seen = _Seen(
+        {*claims, *(head for _, found in readable for head in (found.label_head, found.feature_head))}
+    )
+    entries = seen.watch(ledger.entries())
+    findings += breaks(entries)
+    for _ in entries:  # what is behind a break
+        pass
+    findings += _unkept(seen.closings, kept)
+    findings += _terms(seen.contracts, contracts)
+    for signed, head in readable:
+        findings += _unfit(seen, ledger, peers, signed, head)
+    for _, head in foreign:
+        findings += _denied(seen, ledger, own, head)
+    signed_jobs = {head.job for _, head in readable}
+    unsigned = [job for job in seen.jobs if job not in signed_jobs]
+    last = seen.hash.hex() if isinstance(seen.hash, bytes) else UNKNOWN
+    return Verdict(seen.last, last, len(signed_jobs), unsigned, sorted(findings))
+
+
+class _Seen:
+    """What one walk over the entries has to remember: never all of them."""
+
+    def __init__(self, wanted: set[bytes | None]) -> None:
+        self._wanted = wanted
+        self.heads: dict[bytes, int] = {}
+        self.closings: dict[int, Entry] = {}
+        self.jobs: dict[str, str] = {}
+        self.contracts: dict[str, int] = {}
+        self.last, self.hash = 0, START
+
+    def watch(self, entries: Iterable[Linked]) -> Iterator[Linked]:
+        for entry, link in entries:
+            self._note(entry, link)
+            yield entry, link
+
+    def _note(self, entry: Entry, link: bytes) -> None:
+        self.last, self.hash = entry.entry, link
+        if link in self._wanted:
+            self.heads[link] = entry.entry
+        if entry.outcome == "ok" and entry.kind in _REQUESTS:
+            self.jobs.setdefault(entry.job, entry.peer)
+            self.contracts.setdefault(entry.contract, entry.entry)
+            if entry.kind == CloseLedger.__name__:
+                self.closings[entry.entry] = entry
+
+
+def _readable(kept: Iterable[Signed]) -> tuple[list[tuple[Signed, Head]], list[Finding]]:
+    found, findings = [], []
+    for signed in kept:
+        try:
+            head = read(signed)
+            head.check()
+            found.append((signed, head))
+        except VflError:
+            text = f"what was signed at entry {signed.entry} was changed: the signatures do not fit"
+            findings.append(Finding(signed.entry, text))
+    return found, findings
+
+
+def _unkept(closings: dict[int, Entry], kept: Iterable[Signed]) -> Iterator[Finding]:
+    signed = {found.entry for found in kept}
+    for number in closings:
+        if number not in signed:
+            yield Finding(number, f"what was signed at entry {number} was removed")
+
+
+def _terms(named: Mapping[str, int], contracts: Contracts) -> Iterator[Finding]:
+    """Yield what of the contracts that entries name is not what was signed any more."""
+    faults = contracts.faults()
+    for contract, number in named.items():
+        fault = faults.get(contract, "it was removed")
+        if fault:
+            yield Finding(number, f"contract {contract[:12]}, which entry {number} is under: {fault}")
+
+
+def _unfit(
+    seen: _Seen, ledger: Ledger, peers: Mapping[str, str | None], signed: Signed, head: Head
+) -> Iterator[Finding]:
+    """Yield what of a signed head is not in the ledger any more."""
+    number, closing = signed.entry, seen.closings.get(signed.entry)
+    if closing is None:
+        text = f"entry {number}, which records what was signed of job {head.job}, is missing: "
+        cut = seen.last < number
+        yield Finding(
+            seen.last + 1 if cut else number, text + ("the ledger was cut" if cut else "it was removed")
+        )
+        return
+    if (closing.request_digest, closing.reply_digest) != (digest(signed.request), digest(signed.reply)):
+        yield Finding(number, f"entry {number} records other signatures than those that are kept")
+    asked = closing.direction == "out"
+    own, signer = (
+        (head.label_head, head.feature_identity) if asked else (head.feature_head, head.label_identity)
+    )
+    if own not in seen.heads:
+        text = f"the entry that was signed at the end of job {head.job} is not there: "
+        yield Finding(number, text + "earlier ones were written anew")
+    configured = peers.get(closing.peer)
+    if configured is not None and configured != signer.hex():
+        yield Finding(number, f"job {head.job} was signed by another identity than that of {closing.peer}")
+    yield from _differing(ledger, closing.peer, head, number)
+
+
+def _denied(seen: _Seen, ledger: Ledger, own: bytes, head: Head) -> Iterator[Finding]:
+    """Yield what this party signed, as a peer can show, and does not have any more."""
+    claim = head.head_of(own)
+    if claim is not None and claim not in seen.heads:
+        text = f"a peer keeps this party's signature, at the end of job {head.job}, of an entry not there: "
+        yield Finding(seen.last + 1, text + "the ledger was cut or written anew")
+    elif claim is not None and head.job in seen.jobs:
+        yield from _differing(ledger, seen.jobs[head.job], head, seen.heads[claim])
+
+
+def _differing(ledger: Ledger, peer: str, head: Head, entry: int) -> Iterator[Finding]:
+    if ledger.exchanges(peer, head.job, head.contract) != (head.exchanges, head.digest):
+        yield Finding(entry, f"the exchanges of job {head.job} are not those that both parties signed")

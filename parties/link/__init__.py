@@ -1,0 +1,1 @@
+"""The link between parties: HTTPS both ways, patience, the handshake, and timing."""

@@ -1,0 +1,85 @@
+"""What a label party tries again by itself: a message that got no answer, and a job that a peer let go of."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from parties.link.transport import NoConnection, Untrusted
+from vfl.errors import Interrupted, PeerRefused, PeerUnreachable
+from vfl.wire.channel import Channel
+
+PATIENCE_SECONDS = 180.0
+"""How long a message is tried again from its first failure on."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+"""Seconds between two tries; every pause is twice as long as the one before."""
+
+ATTEMPTS = 10
+"""How often work that a peer interrupts is done, in all."""
+
+_Result = TypeVar("_Result")
+
+log = logging.getLogger("parties")
+
+
+class PatientChannel:
+    """A channel that sends a message again where it could not be delivered, or its answer was lost.
+
+    That is safe: the peer knows the last request of a job by its bytes and gives the same answer again. One
+    that was never there is not waited for, nor one that shows a wrong certificate.
+
+    Args:
+        channel: carries the frames.
+        seconds: how long to try.
+    """
+
+    def __init__(self, channel: Channel, seconds: float = PATIENCE_SECONDS) -> None:
+        self._channel = channel
+        self._seconds = seconds
+        self._met: set[str] = set()
+
+    def exchange(self, peer: str, frame: bytes) -> bytes:
+        """Return the peer's reply frame; raises what the channel raises, PeerUnreachable once time is up."""
+        deadline, pause = None, FIRST_PAUSE
+        while True:
+            try:
+                answer = self._channel.exchange(peer, frame)
+                self._met.add(peer)
+                return answer
+            except Untrusted:
+                raise
+            except PeerUnreachable as error:
+                if not isinstance(error, NoConnection):
+                    self._met.add(peer)
+                now = time.monotonic()
+                if deadline is None:
+                    deadline = now + self._seconds
+                    if peer in self._met:
+                        log.warning("%s; trying again for %.0f s", error, self._seconds)
+                if peer not in self._met or now + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def until_done(work: Callable[[], _Result]) -> _Result:
+    """Do work in new jobs for as long as a peer says that it let go of the last ones.
+
+    Args:
+        work: opens jobs of its own each time, and goes on where it stood if it can.
+
+    Raises:
+        PeerRefused: a peer interrupted it `ATTEMPTS` times.
+        VflError: whatever else the work raises.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return work()
+        except PeerRefused as error:
+            if error.peer_code != Interrupted.code or not left:
+                raise
+            log.warning("%s; opening a new job", error)
+    raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,155 @@
+"""Jobs: their places are few, given back, and outlive no restart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from parties import database
+from parties.config import Config
+from parties.contracts.notary import Notary
+from parties.feature import jobs
+from parties.feature.jobs import Jobs
+from parties.rows import Source
+from parties.settings import Limits, Peer
+from vfl.errors import Interrupted, NotAllowed, OutOfSequence, Replayed
+from vfl.wire import messages as m
+from vfl.wire.codec import Envelope
+
+PEER = Peer(fingerprint="a" * 64, allow=["align", "export"], limits=Limits(open_jobs=1))
+
+
+def answer_all(message: m.Message) -> m.Message:
+    return m.ShareGiven(b"") if isinstance(message, m.AskShare) else m.AlignmentOpened(1)
+
+
+class Bureau:
+    """The jobs of a bureau that has signed two contracts with the bank."""
+
+    def __init__(self, bank: Config, bureau: Config, signed: Callable[..., bytes]) -> None:
+        self.config, self.engine = bureau, database.connect(bureau)
+        self.align = {name: signed(bank, bureau, "align", alignment=name) for name in ("a1", "a2")}
+        self.export = signed(bank, bureau, "export", model="m1")
+
+    def jobs(self) -> Jobs:
+        return Jobs(self.engine, Notary(self.config, self.engine, Source(self.config)))
+
+    def ask(self, held: Jobs, job: str, body: m.Request, sequence: int = 1) -> m.Message:
+        return held.answer("bank", PEER, self.envelope(job, body, sequence), lambda _: answer_all).body
+
+    def envelope(self, job: str, body: m.Request, sequence: int = 1) -> Envelope[m.Request]:
+        aligning = self.align[getattr(body, "alignment", "a1")]
+        return Envelope(job, sequence, body, self.export if isinstance(body, m.AskShare) else aligning)
+
+
+@pytest.fixture
+def at(bank: Config, bureau: Config, signed: Callable[..., bytes]) -> Bureau:
+    return Bureau(bank, bureau, signed)
+
+
+ALIGN, OTHER = (m.OpenAlignment(name, "left", ["id:"], 1) for name in ("a1", "a2"))
+
+
+def test_an_ended_job_gives_its_place_back(at: Bureau) -> None:
+    """A job of one message is over with it, so a peer with one place can open the next."""
+    held = at.jobs()
+    for job in ("j1", "j2", "j3"):
+        assert isinstance(at.ask(held, job, m.AskShare("m1")), m.ShareGiven)
+    assert isinstance(at.ask(held, "j1", m.AskShare("m1")), m.ShareGiven)  # its answer may have been lost
+    with pytest.raises(Replayed):
+        at.ask(held, "j1", m.AskShare("m2"))
+    with pytest.raises(OutOfSequence, match="while the job is closed"):
+        at.ask(held, "j1", m.AskShare("m1"), 2)
+
+
+@pytest.mark.parametrize("limit", ["IDLE_SECONDS", "SPARE_SECONDS"])
+def test_an_idle_job_gives_way(at: Bureau, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """A job left alone for long does not lock its peer out; one in use does hold its place."""
+    held = at.jobs()
+    at.ask(held, "j1", ALIGN)
+    with pytest.raises(NotAllowed, match="1 jobs open here"):
+        at.ask(held, "j2", OTHER)
+    monkeypatch.setattr(jobs, limit, -1.0)
+    at.ask(held, "j2", OTHER)
+    with pytest.raises(Interrupted, match="let go of the job"):
+        at.ask(held, "j1", m.FetchPoints(0, 1), 2)
+
+
+def test_a_job_begun_anew_takes_the_place_of_the_first(at: Bureau) -> None:
+    """A label party that died and aligns again under the name needs one place: the first job is over."""
+    held = at.jobs()
+    at.ask(held, "j1", ALIGN)
+    at.ask(held, "j2", ALIGN)
+    with pytest.raises(Interrupted):
+        at.ask(held, "j1", m.FetchPoints(0, 1), 2)
+    at.ask(held, "j2", m.FetchPoints(0, 1), 2)
+
+
+def test_a_successor_waits_for_the_worker_before_it(at: Bureau) -> None:
+    """The work on a request of the job that gives way is over before its successor's worker begins."""
+    held, started, go_on = at.jobs(), threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow(message: m.Message) -> m.Message:
+        started.set()
+        go_on.wait(10)
+        order.append("first")
+        return answer_all(message)
+
+    def successor() -> m.Message:
+        return held.answer(
+            "bank", PEER, at.envelope("j2", ALIGN), lambda _: order.append("second") or answer_all
+        ).body
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(held.answer, "bank", PEER, at.envelope("j1", ALIGN), lambda _: slow)
+        started.wait(10)
+        second = pool.submit(successor)
+        go_on.set()
+        first.result()
+        second.result()
+    assert order == ["first", "second"]
+
+
+def test_an_opening_that_comes_twice_opens_one_job(at: Bureau) -> None:
+    """The same opening on two connections at once is worked on once and answered twice."""
+    held, started, go_on = at.jobs(), threading.Event(), threading.Event()
+    worked: list[m.Message] = []
+
+    def slow(message: m.Message) -> m.Message:
+        worked.append(message)
+        started.set()
+        go_on.wait(10)
+        return answer_all(message)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(held.answer, "bank", PEER, at.envelope("j1", ALIGN), lambda _: slow)
+        started.wait(10)
+        second = pool.submit(held.answer, "bank", PEER, at.envelope("j1", ALIGN), lambda _: slow)
+        go_on.set()
+        assert first.result() == second.result()
+    assert worked == [ALIGN]
+
+
+def test_a_job_begins_with_request_1(at: Bureau) -> None:
+    """An opening with another number takes no place."""
+    held = at.jobs()
+    with pytest.raises(OutOfSequence, match="number 1"):
+        at.ask(held, "j1", ALIGN, 2)
+    at.ask(held, "j2", ALIGN)
+
+
+def test_a_restart_interrupts_open_jobs_alone(at: Bureau) -> None:
+    """What was open when the server stopped is interrupted; what had ended stays as it ended."""
+    held = at.jobs()
+    at.ask(held, "done", m.AskShare("m1"))
+    at.ask(held, "open", ALIGN)
+    again = at.jobs()
+    with pytest.raises(Interrupted, match="let go of the job"):
+        at.ask(again, "open", m.FetchPoints(0, 1), 2)
+    with pytest.raises(OutOfSequence, match="this job is closed"):
+        at.ask(again, "done", m.AskShare("m1"))
+    at.ask(again, "new", ALIGN)

@@ -35,7 +35,7 @@ from vfl.wire.channel import LoopbackChannel
 from vfl.wire.codec import decode_request, encode
 from vfl.wire.session import FeatureSession, LabelSession
 
-LIMITS = [(1, 1), (3, 5), (5, 1), (5, 20), (10, 50), (20, 100)]
+LIMITS = [(1, 1), (2, 5), (3, 5), (5, 1), (5, 20), (10, 50), (20, 100)]
 """Least rows of a bin, and of a node. The first guards nothing, the second is the default."""
 
 

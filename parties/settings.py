@@ -118,7 +118,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_depth: Positive = 10
     min_rows: Positive = 100
     min_node_rows: Positive = 5
-    min_histogram_rows: Positive = 3
+    min_histogram_rows: Positive = 2
     max_histograms: Positive = 10_000
     min_common_rows: Positive = 1
     max_rows: Positive = 10_000_000
@@ -145,7 +145,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     )
     days: Positive = 30
     node_rows: Positive = 5
-    histogram_rows: Positive = 3
+    histogram_rows: Positive = 2
     rows_per_hour: Positive = 10_000_000
 
 

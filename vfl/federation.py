@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,24 @@ from vfl.errors import DataError, ParameterError
 from vfl.psi.alignment import Alignment
 from vfl.table import LabelTable
 from vfl.wire.channel import Channel
+from vfl.wire.contract import Action
 from vfl.wire.session import LabelSession
+
+
+class Agree(Protocol):
+    """Comes to contracts: returns, by feature party, the digest of one with these terms, if there is one.
+
+    ``terms`` are fields of a `vfl.wire.contract.Contract`; raises PeerError.
+    """
+
+    def __call__(
+        self, action: Action, alignments: Mapping[str, Alignment], **terms: Any
+    ) -> Mapping[str, bytes]: ...
+
+
+def unsigned(action: Action, alignments: Mapping[str, Alignment], **terms: Any) -> Mapping[str, bytes]:
+    """Return no contract: parties of one process sign nothing."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -25,15 +43,30 @@ class Federation:
         channel: carries frames to the feature parties.
         alignments: by feature party, the alignment that covers the rows given to the estimator.
         private_key: the label party's Paillier key.
+        agree: comes to the contracts that jobs are under.
     """
 
     channel: Channel
     alignments: Mapping[str, Alignment]
     private_key: PrivateKey
+    agree: Agree = unsigned
 
-    def sessions(self) -> dict[str, LabelSession]:
-        """Return a new conversation with each feature party."""
-        return {peer: LabelSession(self.channel, peer) for peer in self.alignments}
+    def to_train(self, model: str, rows: int, **terms: Any) -> dict[str, LabelSession]:
+        """Return a new conversation with each feature party, under a contract to train a model."""
+        bits = self.private_key.public_key.bits
+        return self._sessions("train", self.alignments, model=model, rows=rows, key_bits=bits, **terms)
+
+    def to_score(self, model: str, alignments: Mapping[str, Alignment]) -> dict[str, LabelSession]:
+        """Return a new conversation with each feature party, under a contract to score customers."""
+        return self._sessions("score", alignments, model=model)
+
+    def _sessions(
+        self, action: Action, alignments: Mapping[str, Alignment], **terms: Any
+    ) -> dict[str, LabelSession]:
+        contracts = self.agree(action, alignments, **terms)
+        return {
+            peer: LabelSession(self.channel, peer, contract=contracts.get(peer, b"")) for peer in alignments
+        }
 
     def __sklearn_clone__(self) -> Federation:
         """An estimator and its clones share connections and key."""

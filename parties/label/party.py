@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from parties import rows
 from parties.config import Config
 from parties.contracts.agreement import Agreed
+from parties.keys.paillier import private_key
 from parties.label.archive import ModelRecord
 from parties.label.customers import Population, Scores, fitting
 from parties.label.labelled import LabelledScores, RowsAre, score_views
@@ -18,8 +21,11 @@ from parties.label.training import validation_seed
 from parties.link.retry import until_done
 from parties.progress import Progress, silent
 from parties.rows import Rows
+from vfl.federation import Federation
+from vfl.psi.alignment import Alignment
 from vfl.scoring import kinds
 from vfl.scoring import label_party as scoring
+from vfl.wire.contract import Action
 from vfl.wire.session import LabelSession
 
 
@@ -150,6 +156,41 @@ class LabelParty(Trainer):
             rows_are=rows_are,
             judged=judged,
         )
+
+    def labelled_rows(self) -> tuple[pd.DataFrame, pd.Series[float]]:
+        """Return the columns of ``[data]`` and its labels, both by canonical key, as estimators take them.
+
+        Raises:
+            DataError: the source cannot be used.
+        """
+        table = rows.load(self._config).label_table
+        index = pd.Index(table.identifiers, name="customer")
+        return pd.DataFrame(table.columns, index, table.names), pd.Series(table.labels, index)
+
+    def federation(self, alignment: str | None = None) -> Federation:
+        """Return what the estimators of `vfl` need to work with the peers of an alignment, under contracts.
+
+        Args:
+            alignment: the newest one of ``[data]`` by default.
+
+        Raises:
+            StateError: there is none of that name.
+            KeyFileError: the Paillier key cannot be opened.
+        """
+        _, alignments = self._aligned(alignment)
+        return Federation(self._channel, alignments, private_key(self._config), self._agree_to)
+
+    def _agree_to(
+        self, action: Action, alignments: Mapping[str, Alignment], **terms: Any
+    ) -> dict[str, bytes]:
+        """Come to the contracts of a job that is not this party's own; see `vfl.federation.Agree`."""
+        name = next(iter(alignments.values())).id
+        if action == "score":
+            peers = list(alignments)
+            agreed = self._reach_scoring(terms["model"], [name], peers)
+            return {peer: each.digest for peer, each in zip(peers, agreed, strict=True)}
+        digest = self._agreements.reach(action, alignments, alignment=name, **terms).digest
+        return dict.fromkeys(alignments, digest)
 
     def record(self, model: str) -> ModelRecord:
         """Return how a model was trained; raises StateError where there is none."""

@@ -28,6 +28,8 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
     Args:
         federation: the other parties; see `vfl.federation.Federation`.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
+        model_id: name of the model; a fresh one for each fit by default. Give one where people have to
+            approve contracts, so that fitting again goes on with the one that they approved.
         others: as in `vfl.params.LinearParams`.
 
     Attributes:
@@ -54,6 +56,7 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
         max_iter: int = 30,
         protocol: str = "plain",
         profile: Profile = "short",
+        model_id: str | None = None,
     ) -> None:
         self.federation = federation
         self.C = C
@@ -64,6 +67,7 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
         self.max_iter = max_iter
         self.protocol = protocol
         self.profile = profile
+        self.model_id = model_id
 
     def fit(self, X: pd.DataFrame, y: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> Any:
         """Train with the other parties.
@@ -78,12 +82,16 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
             PeerError: another party failed.
         """
         federation = reachable(self.federation)
-        self.model_id_ = new_job()
+        self.model_id_ = self.model_id or new_job()
+        table, params = label_table(X, y, sample_weight), self.linear_params()
+        algorithm = "shared" if params.protocol == "shared" else "linear"
         result = train(
-            federation.sessions(),
+            federation.to_train(
+                self.model_id_, len(table.labels), algorithm=algorithm, rounds=params.max_iter
+            ),
             federation.alignments,
-            label_table(X, y, sample_weight),
-            self.linear_params(),
+            table,
+            params,
             federation.private_key,
             model_id=self.model_id_,
             profile=self.profile,
@@ -104,9 +112,10 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
 
     def _means(self, X: pd.DataFrame, alignments: Mapping[str, Alignment] | None) -> npt.NDArray[np.float32]:
         federation = reachable(self.federation)
+        alignments = alignments or federation.alignments
         return score(
-            federation.sessions(),
-            alignments or federation.alignments,
+            federation.to_score(self.model_id_, alignments),
+            alignments,
             self.share_,
             label_table(X),
             model_id=self.model_id_,

@@ -27,6 +27,8 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Args:
         federation: the other parties; see `vfl.federation.Federation`.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
+        model_id: name of the model; a fresh one for each fit by default. Give one where people have to
+            approve contracts, so that fitting again goes on with the one that they approved.
         others: as in `vfl.params.TreeParams`.
 
     Attributes:
@@ -65,6 +67,7 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         early_stopping_rounds: int | None = None,
         random_state: int = 0,
         profile: Profile = "short",
+        model_id: str | None = None,
     ) -> None:
         self.federation = federation
         self.n_estimators = n_estimators
@@ -89,6 +92,7 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.early_stopping_rounds = early_stopping_rounds
         self.random_state = random_state
         self.profile = profile
+        self.model_id = model_id
 
     def fit(
         self,
@@ -112,12 +116,19 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         """
         federation = reachable(self.federation)
         table = label_table(X, y, sample_weight)
-        self.model_id_ = new_job()
+        self.model_id_ = self.model_id or new_job()
+        params = self.tree_params()
         result = train(
-            federation.sessions(),
+            federation.to_train(
+                self.model_id_,
+                len(table.labels),
+                algorithm="trees",
+                trees=params.n_estimators,
+                max_depth=params.max_depth,
+            ),
             federation.alignments,
             table,
-            self.tree_params(),
+            params,
             federation.private_key,
             model_id=self.model_id_,
             watch=None if watch is None else np.asarray(watch, dtype=np.bool_),
@@ -141,9 +152,10 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             alignments: of these rows; the federation's own where they cover the same customers.
         """
         federation = reachable(self.federation)
+        alignments = alignments or federation.alignments
         scores = score(
-            federation.sessions(),
-            alignments or federation.alignments,
+            federation.to_score(self.model_id_, alignments),
+            alignments,
             self.share_,
             label_table(X),
             model_id=self.model_id_,

@@ -16,7 +16,9 @@ from parties.config import Config
 from parties.label.archive import Archive
 from parties.label.party import LabelParty
 from vfl.errors import ConfigError, DataError, NotAligned, ParameterError, PeerRefused, StateError
+from vfl.linear.estimator import FederatedLogisticRegression
 from vfl.params import TreeParams
+from vfl.trees.estimator import FederatedXGBClassifier
 from vfl.trees.predict import Predictor
 
 PARAMS = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
@@ -38,6 +40,22 @@ def pooled(bank: Config, bureau: Config) -> pd.DataFrame:
     """Both parties' rows on one desk, where nobody has them."""
     own, theirs = (pd.read_csv(party.data.source) for party in (bank, bureau))
     return own.merge(theirs, on="customer_id", how="left")
+
+
+def test_estimators_work_under_contracts_as_commands_do(label: LabelParty, bank: Config) -> None:
+    """From Python as from the command line: what is fitted and predicted is agreed on first."""
+    label.align(name="a1")
+    X, y = label.labelled_rows()
+    trees = FederatedXGBClassifier(label.federation("a1"), n_estimators=2, max_depth=2, model_id="e1")
+    trees.fit(X, y)
+    label.train(name="m1", params=TreeParams(n_estimators=2, max_depth=2))
+    expected = label.score("m1", bank.data.source)
+    np.testing.assert_array_equal(trees.predict_proba(X)[:, 1], expected.scores)
+    again = FederatedXGBClassifier(label.federation("a1"), n_estimators=2, max_depth=2, model_id="e1")
+    with pytest.raises(PeerRefused, match="model e1 exists already"):
+        again.fit(X, y)
+    linear = FederatedLogisticRegression(label.federation("a1")).fit(X, y)
+    assert linear.predict_proba(X).shape == (200, 2)
 
 
 def test_scores_are_those_of_xgboost_on_pooled_columns(

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from scenarios.report import Audited, Quality, Report, Traffic, explain, quality, size
 from vfl.trees.compare import Choice, Difference
+from vfl.trees.guard import Guarded
 
 TIE = Difference(2, (1, 1), Choice(4, 1.5, True, 10.0), Choice(5, 2.5, True, 10.0))
 REAL = Difference(0, (3, 3), Choice(4, 1.5, True, 10.0), Choice(None, 0.25, False, 0.0))
@@ -24,6 +25,7 @@ def report(**changes) -> Report:
         "auc_known": {"alone": 0.7, "together": 0.77, "pooled": 0.77},
         "quality": {"alone": Quality(0.7, 0.4, 0.3, 0.05, 0.2), "together": same, "pooled": same},
         "identical_trees": True,
+        "guarded": {},
         "differences": [],
         "train_seconds": 3.25,
         "phases": {"align": 1.5, "train": 3.75},
@@ -80,6 +82,14 @@ def test_real_differences_are_shown() -> None:
     text = report(identical_trees=False, differences=[explain(REAL)]).to_text()
     assert "identical to pooled xgboost: no\n  tree 0, node 3" in text
     assert explain(REAL).endswith("leaf 0.25 pooled: a real difference")
+
+
+def test_what_guards_changed_is_told() -> None:
+    """Who reads that trees differ reads of the partners whose guards held something back."""
+    guarded = {"telco": Guarded(2, 1), "payments": Guarded(0, 0)}
+    text = report(identical_trees=False, differences=[explain(REAL)], guarded=guarded).to_text()
+    assert "guard of telco: 2 columns coarser, sums of 1 nodes withheld" in text
+    assert "payments:" not in text.split("identical to pooled")[1]
 
 
 def test_a_missing_tree_is_told() -> None:

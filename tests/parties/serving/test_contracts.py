@@ -145,7 +145,7 @@ def test_a_contract_is_renewed_under_load(world: Any, monkeypatch: pytest.Monkey
     found: list[tuple[str, bool]] = []
 
     def at(days: float) -> None:
-        for module in ("contracts", "notary", "agreement", "serving.standing"):
+        for module in ("contracts.kept", "contracts.notary", "contracts.agreement", "serving.standing"):
             monkeypatch.setattr(f"parties.{module}.seconds_now", lambda: real() + days * 86_400)
 
     def ask(keys: list[str]) -> None:

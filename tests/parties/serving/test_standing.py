@@ -53,7 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     monkeypatch.setattr(standing_module, "RENEW_SECONDS", 0.0)
 
     def ahead(days: float) -> None:
-        for module in ("contracts", "notary", "agreement", "serving.standing"):
+        for module in ("contracts.kept", "contracts.notary", "contracts.agreement", "serving.standing"):
             monkeypatch.setattr(f"parties.{module}.seconds_now", lambda: real() + days * DAY)
 
     return ahead

@@ -65,7 +65,7 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
         f"entries  {verdict.entries:,}",
         f"head     {verdict.head}",
         f"signed   {verdict.signed:,} jobs, not signed {len(verdict.unsigned):,}",
-        *(f"FINDING  {_place(finding)}: {finding.text}" for finding in verdict.findings),
+        *(f"FINDING  {_told(finding)}" for finding in verdict.findings),
     ]
     if not verdict.findings:
         lines.append("whole: nothing was changed, removed, inserted, reordered or cut off")
@@ -125,8 +125,10 @@ def _row(total: Total) -> tuple[str, ...]:
     return (*told, f"{total.messages:,}", f"{inward:,}", f"{outward:,}")
 
 
-def _place(finding: Finding) -> str:
-    return f"entry {finding.entry}" if finding.entry else "database"
+def _told(finding: Finding) -> str:
+    """Return a finding in words that name its entry once."""
+    place = f"entry {finding.entry}"
+    return finding.text if not finding.entry or place in finding.text else f"{place}: {finding.text}"
 
 
 def _line(line: processing.Line) -> str:

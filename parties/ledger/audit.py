@@ -83,8 +83,9 @@ def _audited(
         findings += _denied(seen, ledger, own, head)
     signed_jobs = {head.job for _, head in readable}
     unsigned = [job for job in seen.jobs if job not in signed_jobs]
+    in_order = sorted(findings, key=lambda one: one.entry)  # of one entry, what is wrong with itself first
     last = seen.hash.hex() if isinstance(seen.hash, bytes) else UNKNOWN
-    return Verdict(seen.last, last, len(signed_jobs), unsigned, sorted(findings))
+    return Verdict(seen.last, last, len(signed_jobs), unsigned, in_order)
 
 
 class _Seen:

@@ -67,7 +67,7 @@ def test_nothing_runs_without_a_contract(channel: HttpsChannel) -> None:
         ({"action": "train", "alignment": "a1", "model": "m1", "max_depth": 11}, "max_depth=11"),
         ({"action": "train", "alignment": "a1", "model": "m1", "rounds": 1_001}, "rounds=1001"),
         ({"action": "train", "alignment": "a1", "model": "m1", "node_rows": 4}, "node_rows=4"),
-        ({"action": "train", "alignment": "a1", "model": "m1", "histogram_rows": 2}, "histogram_rows=2"),
+        ({"action": "train", "alignment": "a1", "model": "m1", "histogram_rows": 1}, "histogram_rows=1"),
         ({"action": "train", "alignment": "a1", "model": "m1", "key_bits": 1024}, "key_bits=1024"),
         ({"action": "align", "alignment": "a1", "rows": 10_000_001}, "rows=10000001"),
         ({"action": "score", "alignment": "a1", "model": "m1", "rows_per_hour": 10_000_001}, "rows_per_hour"),

@@ -7,29 +7,37 @@ third digit may differ.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from vfl.errors import DataError
 
 Array = npt.NDArray[Any]
 
 
+@functools.cache
+def sklearn_metrics() -> Any:
+    """Return `sklearn.metrics`, which takes a second to import, and most commands need none of it."""
+    from sklearn import metrics  # noqa: PLC0415
+
+    return metrics
+
+
 def roc_auc(label: Array, score: Array, weight: Array | None = None) -> float:
     """Area under the ROC curve: the chance that a positive row scores above a negative one."""
     _need_both(label)
-    return float(sk.roc_auc_score(label, score, sample_weight=weight))
+    return float(sklearn_metrics().roc_auc_score(label, score, sample_weight=weight))
 
 
 def pr_auc(label: Array, score: Array, weight: Array | None = None) -> float:
     """Average precision: the step-wise area under the precision-recall curve."""
     _need_both(label)
-    return float(sk.average_precision_score(label, score, sample_weight=weight))
+    return float(sklearn_metrics().average_precision_score(label, score, sample_weight=weight))
 
 
 def ks(label: Array, score: Array, weight: Array | None = None) -> float:
@@ -60,17 +68,18 @@ def lift_by_decile(label: Array, score: Array, weight: Array | None = None) -> A
 
 def logloss(label: Array, score: Array, weight: Array | None = None) -> float:
     """Mean negative log likelihood of the labels, in nats."""
-    return float(sk.log_loss(label, score.astype(np.float64), sample_weight=weight, labels=[0, 1]))
+    loss = sklearn_metrics().log_loss
+    return float(loss(label, score.astype(np.float64), sample_weight=weight, labels=[0, 1]))
 
 
 def error(label: Array, score: Array, weight: Array | None = None) -> float:
     """Share of rows on the wrong side of 0.5."""
-    return float(sk.zero_one_loss(label, score > 0.5, sample_weight=weight))
+    return float(sklearn_metrics().zero_one_loss(label, score > 0.5, sample_weight=weight))
 
 
 def rmse(label: Array, prediction: Array, weight: Array | None = None) -> float:
     """Root of the mean squared error, in the label's unit."""
-    return float(sk.root_mean_squared_error(label, prediction, sample_weight=weight))
+    return float(sklearn_metrics().root_mean_squared_error(label, prediction, sample_weight=weight))
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ METRIC_OF_OBJECTIVE = {"binary:logistic": "logloss", "reg:squarederror": "rmse"}
 
 def _roc(label: Array, score: Array, weight: Array | None) -> tuple[Array, Array]:
     _need_both(label)
-    false_positive, true_positive, _ = sk.roc_curve(
+    false_positive, true_positive, _ = sklearn_metrics().roc_curve(
         label, score, sample_weight=weight, drop_intermediate=False
     )
     return false_positive, true_positive

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from vfl.errors import DataError
+from vfl.metrics import sklearn_metrics
 
 Array = npt.NDArray[Any]
 Float64 = npt.NDArray[np.float64]
@@ -60,4 +60,4 @@ def reliability(label: Array, score: Array, weight: Array | None = None, bins: i
 
 def brier(label: Array, score: Array, weight: Array | None = None) -> float:
     """Return the mean squared difference of scores, which are probabilities, and labels."""
-    return float(sk.brier_score_loss(label, score.astype(np.float64), sample_weight=weight))
+    return float(sklearn_metrics().brier_score_loss(label, score.astype(np.float64), sample_weight=weight))

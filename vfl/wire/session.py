@@ -6,7 +6,6 @@ conversation with one peer. Both walk the same table.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable
@@ -69,8 +68,7 @@ class FeatureSession:
             VflError: the handler refused; the job has failed.
         """
         with self._lock:
-            digest = hashlib.sha256(encode(envelope)).digest()
-            if self._last and (self._last.sequence, self._last.digest) == (envelope.sequence, digest):
+            if self._last and self._last.request == envelope:
                 return self._last.again()
             if envelope.sequence <= self.sequence:
                 raise Replayed(f"request {envelope.sequence} of this job was already answered")
@@ -82,19 +80,18 @@ class FeatureSession:
             except BaseException as error:
                 self.state = State.FAILED
                 refused = error.with_traceback(None) if isinstance(error, VflError) else None
-                self._last = _Answered(envelope.sequence, digest, refused)
+                self._last = _Answered(envelope, refused)
                 raise
             self.state, self.sequence = after, envelope.sequence
             answer = Envelope(self.job, envelope.sequence, cast(m.Reply, reply), envelope.contract)
-            self._last = _Answered(envelope.sequence, digest, answer)
+            self._last = _Answered(envelope, answer)
             return answer
 
 
 class _Answered(NamedTuple):
-    """The last request of a job by its digest, and how it was answered; an error of no family is not kept."""
+    """The last request of a job, and how it was answered; an error of no family is not kept."""
 
-    sequence: int
-    digest: bytes
+    request: Envelope[m.Request]
     outcome: Envelope[m.Reply] | VflError | None
 
     def again(self) -> Envelope[m.Reply]:

@@ -1,7 +1,9 @@
-"""A group of commands that imports each one only when it is used."""
+"""Imports only when they are used: of commands, and ahead of what a command will compute with."""
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -40,3 +42,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except VflError as error:
             raise click.ClickException(str(error)) from None
+
+
+def import_ahead(*modules: str) -> None:
+    """Import what a command will compute with while it still reads, asks and waits."""
+
+    def work() -> None:
+        for module in modules:
+            importlib.import_module(module)
+
+    threading.Thread(target=work, name="imports", daemon=True).start()

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from parties import config as configuration
 from parties import logs
+from parties.commands.lazy import import_ahead
 from parties.commands.output import example, party_directory
 from parties.config import Config
 from parties.feature.app import create_app
@@ -34,6 +35,7 @@ def serve(directory: Path) -> None:
 
     A feature party answers messages of label parties, a label party requests to its scoring API.
     """
+    import_ahead("xgboost")
     config = configuration.load(directory)
     logs.configure(config.log)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -11,6 +11,7 @@ from typing import Literal
 import click
 import pandas as pd
 
+from parties.commands.lazy import import_ahead
 from parties.commands.output import example, json_option, load_to_work, party_directory, show
 from parties.commands.parameters import parameters
 from parties.config import Config
@@ -85,6 +86,7 @@ def train(
     The file of --trace opens in https://ui.perfetto.dev or chrome://tracing; a peer's steps are in it
     where its configuration sets show_timing for us.
     """
+    import_ahead("xgboost", "sklearn.metrics")
     config = load_to_work(directory)
     if resume and (alignment or model or params or validation_fraction):
         raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
@@ -124,6 +126,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 
     The file that is written has the key columns and the score.
     """
+    import_ahead("xgboost")
     config = load_to_work(directory)
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out.name}: write a name that ends in .csv or .parquet")

@@ -75,7 +75,7 @@ def beyond_rules() -> Iterator[Fault]:
         ("rows", 10_000_001, "rows=10000001"),
         ("key_bits", 1_024, "key_bits=1024"),
         ("node_rows", 4, "node_rows=4"),
-        ("histogram_rows", 2, "histogram_rows=2"),
+        ("histogram_rows", 1, "histogram_rows=1"),
         ("expires", int(time.time()) + 100 * DAY, "days of validity"),
         ("algorithm", None, "names no algorithm"),
     ):

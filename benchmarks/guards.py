@@ -19,20 +19,22 @@ import xgboost
 
 from benchmarks.train import DATA, SETTINGS, w1
 from scenarios import pooled
-from vfl import metrics
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.trees import messages as m
+from vfl.algorithms.trees.compare import compare_trees
+from vfl.algorithms.trees.disclosure_control import DisclosurePolicy
+from vfl.algorithms.trees.export import to_xgboost_json
+from vfl.algorithms.trees.feature_party import TrainingWorker
+from vfl.algorithms.trees.label_party import train
+from vfl.algorithms.trees.params import TreeParams
+from vfl.algorithms.trees.parts import TreesFeaturePart
 from vfl.crypto.paillier import PrivateKey, generate
-from vfl.model import FeatureShare
-from vfl.params import TreeParams
+from vfl.evaluation import metrics
+from vfl.jobs import PROTOCOL
 from vfl.psi.alignment import Alignment
-from vfl.scoring.kinds import merged
-from vfl.table import LabelTable
-from vfl.trees.compare import compare_trees
-from vfl.trees.feature_party import TrainingWorker
-from vfl.trees.guard import Guard
-from vfl.trees.label_party import train
-from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
-from vfl.wire.codec import decode_request, encode
+from vfl.wire.codec import encode
+from vfl.wire.message import Message
 from vfl.wire.session import FeatureSession, LabelSession
 
 LIMITS = [(1, 1), (2, 5), (3, 5), (5, 1), (5, 20), (10, 50), (20, 100)]
@@ -44,18 +46,20 @@ class Partner:
 
     memory_limit = 2**32
 
-    def __init__(self, columns: npt.NDArray[np.float32], alignment: Alignment, guard: Guard) -> None:
+    def __init__(
+        self, columns: npt.NDArray[np.float32], alignment: Alignment, guard: DisclosurePolicy
+    ) -> None:
         self._columns, self._alignment = columns, alignment
         self._session: FeatureSession | None = None
         self._worker = TrainingWorker(self, guard=guard)  # type: ignore[arg-type]
         self.asked = self.withheld = self.bins = 0
 
     def receive(self, frame: bytes) -> bytes:
-        envelope = decode_request(frame)
-        self._session = self._session or FeatureSession(envelope.job)
+        envelope = PROTOCOL.decode_request(frame)
+        self._session = self._session or FeatureSession(PROTOCOL, envelope.job)
         return encode(self._session.answer(envelope, self._count))
 
-    def _count(self, request: m.Message) -> m.Message:
+    def _count(self, request: Message) -> Message:
         reply = self._worker.handle(request)
         if isinstance(reply, m.TrainingOpened):
             self.bins = sum(column.bins for column in reply.columns)
@@ -70,16 +74,16 @@ class Partner:
     def aligned_columns(self, alignment: Alignment) -> tuple[list[str], npt.NDArray[np.float32]]:
         return [f"x{number}" for number in range(self._columns.shape[1])], self._columns
 
-    def save_share(self, model_id: str, share: FeatureShare) -> None:
-        self.share = share
+    def save_part(self, model_id: str, part: TreesFeaturePart) -> None:
+        self.part = part
 
-    def load_draft(self, name: str) -> list[bytes]:
+    def load_journal(self, name: str) -> list[bytes]:
         return []
 
-    def start_draft(self, name: str, head: bytes) -> None:
+    def start_journal(self, name: str, head: bytes) -> None:
         """Nothing is broken off here."""
 
-    append_draft = start_draft
+    append_journal = start_journal
 
 
 class Workload:
@@ -105,10 +109,12 @@ def measure(work: Workload, key: PrivateKey, histogram_rows: int, node_rows: int
     """Train W1 under a pair of limits and return the measured facts."""
     theirs = Alignment.fix("a", "bank", "left", bytes(32), work.ids)
     ours = Alignment.fix("a", "partner", "left", bytes(32), work.ids, range(len(work.ids)))
-    party = Partner(work.partner, theirs, Guard(node_rows=node_rows, histogram_rows=histogram_rows))
+    party = Partner(
+        work.partner, theirs, DisclosurePolicy(node_rows=node_rows, histogram_rows=histogram_rows)
+    )
     session = LabelSession(LoopbackChannel({"partner": party.receive}), "partner")
     result = train({"partner": session}, {"partner": ours}, work.table, work.params, key, model_id="m")
-    model = merged(result.share, {"partner": party.share}, "bank")
+    model = to_xgboost_json(result.part, {"partner": party.part})
     parted = compare_trees(model, work.booster)
     booster = xgboost.Booster(model_file=bytearray(model))
     scores = booster.inplace_predict(work.test, validate_features=False)

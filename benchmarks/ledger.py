@@ -22,17 +22,18 @@ import click
 import numpy as np
 import pandas as pd
 
-from parties import database, directory
 from parties.config import Config
-from parties.feature import door
+from parties.config.settings import PERMISSIONS
+from parties.feature import dispatcher as door
 from parties.feature.app import create_app
 from parties.keys import identity, tls
 from parties.label.party import LabelParty
 from parties.ledger import heads
 from parties.ledger.entries import Ledger
 from parties.link.server import PartyServer
-from parties.settings import PERMISSIONS
-from vfl.params import TreeParams
+from parties.storage import database
+from parties.storage import party_directory as directory
+from vfl.algorithms.trees.params import TreeParams
 
 PARTNER_COLUMNS = 8
 

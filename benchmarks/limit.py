@@ -13,20 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import kernel as kernels
-from vfl import multiplications as count
-from vfl.binning import bin_columns, cut_points
-from vfl.calibration import Counting
+from vfl.aggregation.group_sums import EncryptedHistogram, plan
+from vfl.algorithms.trees import multiplications as count
+from vfl.algorithms.trees.binning import bin_columns, cut_points
+from vfl.algorithms.trees.columns import Gradients, LocalColumns
+from vfl.algorithms.trees.grower import Grower
+from vfl.algorithms.trees.loss import LOSSES
+from vfl.algorithms.trees.machine_speed import Counting
+from vfl.algorithms.trees.multiplications import Multiplications
+from vfl.algorithms.trees.params import TreeParams
+from vfl.arrays import Float32
 from vfl.crypto import kernel
 from vfl.crypto.kernel import Modulus
 from vfl.crypto.packing import FixedPoint, GradientPacking
-from vfl.loss import LOSSES
-from vfl.multiplications import Multiplications
-from vfl.params import TreeParams
-from vfl.trees.columns import Gradients, LocalColumns
-from vfl.trees.grower import Grower
-from vfl.trees.sums import BinSums, plan
-
-Float32 = npt.NDArray[np.float32]
 
 
 class CountedColumns(LocalColumns):
@@ -39,7 +38,9 @@ class CountedColumns(LocalColumns):
         self.public = self.private = 0.0
         self._counting = Counting()
         everything = np.arange(len(cuts.n_bins))
-        self._bin_sums = BinSums(cast(Modulus, self._counting), plan(bins, cuts.n_bins, everything))
+        self._bin_sums = EncryptedHistogram(
+            cast(Modulus, self._counting), plan(bins, cuts.n_bins, everything)
+        )
         self._key_bits, self._packing = key_bits, packing
         self._zeros = np.zeros((len(bins), 1), dtype=np.uint64)
 

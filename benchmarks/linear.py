@@ -24,16 +24,16 @@ from benchmarks import linear_limit
 from benchmarks.linear_limit import Rounds
 from benchmarks.train import DATA, FILES, auc_of_scores, w1
 from parties import config as configuration
-from parties.feature.store import PeerStore
-from parties.rows import Source
+from parties.data.rows import Source
+from parties.storage.peer_store import PeerStore
 from scenarios import pooled
 from scenarios.consortium import Consortium, Institution
-from vfl.linear.columns import CLIPPED
-from vfl.linear.model import LinearFeatureShare
-from vfl.linear.remote_party import CHUNK_ROWS
-from vfl.params import LinearParams
+from vfl.algorithms.linear.remote_party import CHUNK_ROWS
+from vfl.arrays import Float64
+from vfl.linear_model.params import LinearParams
+from vfl.linear_model.parts import LinearFeaturePart
+from vfl.linear_model.scaling import CLIPPED
 
-Float64 = npt.NDArray[np.float64]
 Protocol = Literal["plain", "shared"]
 
 MODEL = "w1"
@@ -110,10 +110,10 @@ def _against_pooled(
 
 def _partner_coefficients(consortium: Consortium) -> list[float]:
     config = configuration.load(consortium.path("partner"))
-    share = PeerStore(config, "bank", Source(config)).load_share(MODEL)
-    if not isinstance(share, LinearFeatureShare):
+    part = PeerStore(config, "bank", Source(config)).load_part(MODEL)
+    if not isinstance(part, LinearFeaturePart):
         raise TypeError("the partner keeps no share of a linear model")
-    return share.terms.coefficients
+    return part.terms.coefficients
 
 
 def _against_limit(

@@ -10,23 +10,21 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.limit import in_seconds
-from vfl import multiplications as count
-from vfl.calibration import Counting
+from vfl.algorithms.linear.directions import Directions
+from vfl.algorithms.linear.remote_party import CHUNK_ROWS
+from vfl.algorithms.linear.slots import Slots
+from vfl.algorithms.linear.weighted_sums import WeightedSums
+from vfl.algorithms.linear.whole_numbers import whole_columns, whole_products
+from vfl.algorithms.trees import multiplications as count
+from vfl.algorithms.trees.machine_speed import Counting
+from vfl.algorithms.trees.multiplications import Multiplications
+from vfl.arrays import Float32, Integers
 from vfl.crypto.kernel import Limbs
 from vfl.crypto.paillier import PublicKey
-from vfl.linear.columns import Scaling, whole_columns, whole_products
-from vfl.linear.direction import Directions
-from vfl.linear.remote_party import CHUNK_ROWS
-from vfl.linear.slots import Slots
-from vfl.linear.sums import WeightedSums
-from vfl.multiplications import Multiplications
-from vfl.params import LinearParams
-
-Float32 = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
+from vfl.linear_model.params import LinearParams
+from vfl.linear_model.scaling import Scaling
 
 
 class Rounds(NamedTuple):

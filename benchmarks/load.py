@@ -59,9 +59,9 @@ class Load:
     statuses: Sequence[int]
     seconds: float
 
-    def quantile(self, share: float) -> float:
+    def quantile(self, part: float) -> float:
         """The latency in milliseconds that this share of the requests kept within."""
-        return round(float(np.quantile(self.milliseconds, share)), 2)
+        return round(float(np.quantile(self.milliseconds, part)), 2)
 
     @property
     def failed(self) -> int:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
-from parties.cli import main
+from parties.commands.cli import main
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["parties.commands.scorecard", "parties.commands.serve"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from vfl.jobs import PROTOCOL
 from vfl.psi.alignment import Alignment
 from vfl.psi.feature_party import AlignmentWorker
 from vfl.psi.group import check_points, hash_to_group, mask, new_scalar
@@ -55,7 +56,7 @@ def identifiers(first: int, rows: int) -> PreparedIdentifiers:
 def feature_party(connection: Connection, rows: int) -> None:
     """Answer frames until the pipe is closed."""
     worker = AlignmentWorker(identifiers(rows // 2, rows), NoStore(), peer="label")
-    receive = loopback_receiver(FeatureSession(JOB), worker.handle)
+    receive = loopback_receiver(PROTOCOL, FeatureSession(PROTOCOL, JOB), worker.handle)
     connection.send_bytes(b"ready")
     try:
         while True:

@@ -24,7 +24,7 @@ import pandas as pd
 from benchmarks.kernel import machine
 from scenarios.consortium import Consortium, Institution
 from scenarios.story import options
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 OWN_COLUMNS = 5
 
@@ -159,9 +159,7 @@ def _short(value: int) -> str:
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Trainings a size.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the measurements there.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw them there.")
-def main(
-    vary: tuple[str, ...], most_rows: int, repeats: int, file: Path | None, svg: Path | None
-) -> None:
+def main(vary: tuple[str, ...], most_rows: int, repeats: int, file: Path | None, svg: Path | None) -> None:
     """Measure one tree over rows, columns, bins, parties and key lengths."""
     results = []
     for size in sizes(vary or VARIED, most_rows):

@@ -30,7 +30,7 @@ from scenarios.consortium import Consortium
 from scenarios.processes import CommandFailed
 from scenarios.scenario import TEST, Choice, invented
 from scenarios.story import MODEL, options
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 TRAINING_ROWS = 4_000
 BATCH_CONNECTIONS = 2

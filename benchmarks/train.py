@@ -25,8 +25,8 @@ from scenarios import pooled
 from scenarios.consortium import Consortium, Institution
 from scenarios.report import explain
 from scenarios.story import options
-from vfl import metrics
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
+from vfl.evaluation import metrics
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 W1_TRAINING_ROWS = 24_000

@@ -1,5 +1,5 @@
 """``python -m parties`` is ``vfl``."""
 
-from parties.cli import main
+from parties.commands.cli import main
 
 main(prog_name="vfl")

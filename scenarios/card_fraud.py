@@ -6,7 +6,7 @@ from data_generators.cards import CARDS
 from scenarios.compared import PHASES, go_on
 from scenarios.scenario import Scenario, invented
 from scenarios.served import ServedReport
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 CARD_FRAUD = Scenario(
     name="card_fraud",

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from parties.serving.answers import Mode
+from parties.serving.schemas import Mode
 
 CLIENT_SECONDS = 30.0
 """How long the client waits for an answer: far longer than any budget."""

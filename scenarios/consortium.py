@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from parties.files import write_private
+from parties.config.files import write_private
 from scenarios.processes import (
     WATCH_SECONDS,
     CommandFailed,

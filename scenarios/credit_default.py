@@ -20,7 +20,7 @@ from scenarios.consortium import Consortium, Institution
 from scenarios.scenario import TEST, Choice, Scenario
 from scenarios.story import Phase, Story
 from scenarios.training import PHASES
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 from vfl.psi.identifiers import Recipe, prepare
 
 KEY, LABEL, RECIPE = "customer_id", "default", "strip upper"

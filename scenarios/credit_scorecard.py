@@ -16,7 +16,7 @@ from scenarios.report import RunReport, quality
 from scenarios.scenario import Choice, Scenario
 from scenarios.story import MODEL, Phase, Story, options
 from scenarios.training import ALIGN, AUDIT, SCORE, SCORES, SET_UP
-from vfl.params import LinearParams
+from vfl.linear_model.params import LinearParams
 
 
 class InformationValue(msgspec.Struct, frozen=True):

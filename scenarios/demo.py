@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_generators.fraud import FRAUD
 from scenarios.scenario import Scenario, invented
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 DEMO = Scenario(
     name="demo",

@@ -6,7 +6,7 @@ from data_generators.mules import MULES
 from scenarios.compared import PHASES, go_on
 from scenarios.scenario import Scenario, invented
 from scenarios.served import ServedReport
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 MULE_ACCOUNTS = Scenario(
     name="mule_accounts",

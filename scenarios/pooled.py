@@ -15,16 +15,15 @@ import pandas as pd
 import xgboost
 
 from parties import config as configuration
-from parties import connectors, rows
-from parties.label.archive import Archive
-from parties.rows import Rows
+from parties.data import connectors, rows
+from parties.data.rows import Rows
+from parties.storage.model_store import ModelStore
 from scenarios.consortium import Consortium
-from vfl.params import TreeParams
-from vfl.table import LabelTable
-from vfl.trees.compare import Difference, compare_trees
-from vfl.trees.order import common_order
-
-Float32 = npt.NDArray[np.float32]
+from vfl.aggregation.row_order import common_order
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.trees.compare import Difference, compare_trees
+from vfl.algorithms.trees.params import TreeParams
+from vfl.arrays import Float32
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: i
     """
     config = configuration.load(consortium.path(consortium.label.name))
     label = rows.load(config).label_table
-    archive = Archive(config)
+    archive = ModelStore(config)
     _, alignments = archive.load_alignment(archive.latest_alignment(connectors.describe(config)))
     made = list(alignments.values())
     order = common_order(len(label.labels), [label.rows_of(alignment) for alignment in made], made)

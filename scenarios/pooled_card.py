@@ -14,22 +14,21 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from parties import config as configuration
-from parties.feature.store import PeerStore
-from parties.label.archive import Archive
-from parties.rows import Source
+from parties.data.rows import Source
+from parties.storage.model_store import ModelStore
+from parties.storage.peer_store import PeerStore
 from scenarios.consortium import Consortium
 from scenarios.pooled import Float32, Pooled
 from scenarios.story import MODEL
-from vfl.linear.model import LinearFeatureShare, LinearLabelShare
-from vfl.scorecard.binning import pre_bin
-from vfl.scorecard.model import Binning, CodedColumn, ColumnTable, woe_columns
-from vfl.scorecard.params import BinningParams
-from vfl.scorecard.points import Scale
-from vfl.scorecard.tables import bin_column, code_column, informative
-from vfl.scorecard.woe import Counts
-
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
+from vfl.algorithms.scorecard.model import ColumnTable
+from vfl.algorithms.scorecard.params import BinningParams
+from vfl.algorithms.scorecard.points import Scale
+from vfl.algorithms.scorecard.prebinning import pre_bin
+from vfl.algorithms.scorecard.tables import bin_column, code_column, informative
+from vfl.algorithms.scorecard.woe import Counts
+from vfl.arrays import Bool, Float64
+from vfl.linear_model.evidence import Binning, CodedColumn, woe_columns
+from vfl.linear_model.parts import LinearFeaturePart, LinearLabelPart
 
 BINNING = "bins"
 BINS = BinningParams()
@@ -45,16 +44,18 @@ class Judge:
 
     def __init__(self, consortium: Consortium, fit: Pooled) -> None:
         self.fit = fit
-        label, partner = (configuration.load(consortium.path(part.name)) for part in consortium.institutions)
-        archive, store = Archive(label), PeerStore(partner, label.party.name, Source(partner))
+        label, partner = (
+            configuration.load(consortium.path(block.name)) for block in consortium.institutions
+        )
+        archive, store = ModelStore(label), PeerStore(partner, label.party.name, Source(partner))
         _, self._label_binning = archive.load_binning(BINNING)
         self._partner = partner.party.name
         self._binnings = [self._label_binning.own, store.load_binning(BINNING)]
-        _, share = archive.load_model(MODEL)
-        other = store.load_share(MODEL)
-        if not isinstance(share, LinearLabelShare) or not isinstance(other, LinearFeatureShare):
+        _, part = archive.load_model(MODEL)
+        other = store.load_part(MODEL)
+        if not isinstance(part, LinearLabelPart) or not isinstance(other, LinearFeaturePart):
             raise TypeError("the scorecard is not that of a linear model")
-        self._share, self._other = share, other
+        self._part, self._other = part, other
 
     def woe_difference(self) -> float:
         """The largest difference of a weight of evidence to that from plain counts in the same bins."""
@@ -71,10 +72,10 @@ class Judge:
 
     def coefficient_difference(self) -> float:
         """The largest difference of a coefficient to scikit-learn's on the table coded by plain counts."""
-        ours = [self._share.intercept, *self._share.terms.coefficients, *self._other.terms.coefficients]
+        ours = [self._part.intercept, *self._part.terms.coefficients, *self._other.terms.coefficients]
         theirs = [*self._model.intercept_, *self._model.coef_[0]]
         if self._unknown:
-            ours.append(self._share.peers[0].unknown / self._unknown)
+            ours.append(self._part.peers[0].unknown / self._unknown)
         return float(np.abs(np.array(ours) - theirs).max())
 
     def score_difference(self, test: Pooled, scores: Float32) -> float:

@@ -8,9 +8,9 @@ import msgspec
 
 from parties.report.tables import table
 from scenarios.pooled import Float32
-from vfl import metrics
-from vfl.trees.compare import Choice, Difference
-from vfl.trees.guard import Guarded
+from vfl.algorithms.trees.compare import Choice, Difference
+from vfl.algorithms.trees.disclosure_control import DisclosureReport
+from vfl.evaluation import metrics
 
 MEASURES = {
     "roc_auc": "ROC-AUC",
@@ -148,7 +148,7 @@ class Report(RunReport, frozen=True, kw_only=True):
     auc_known: dict[str, float]
     identical_trees: bool
     differences: list[str]
-    guarded: dict[str, Guarded]
+    guarded: dict[str, DisclosureReport]
 
     def verdict(self) -> list[str]:
         """Return what xgboost says, in lines."""

@@ -16,7 +16,8 @@ from scenarios.consortium import Consortium, Institution, working_directory
 from scenarios.report import Report, RunReport
 from scenarios.story import Phase, Story
 from scenarios.training import PHASES, go_on, measured
-from vfl.params import LinearParams, TreeParams
+from vfl.algorithms.trees.params import TreeParams
+from vfl.linear_model.params import LinearParams
 
 TEST = "bank_test.csv"
 """The label party's labelled file of rows that are not trained on, in every scenario."""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from parties import config as configuration
-from parties.files import write_private
+from parties.config.files import write_private
 from parties.label.evaluation import Evaluation
 from scenarios.client import Client, Keys, Place, Watch
 from scenarios.processes import CommandFailed

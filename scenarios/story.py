@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scenarios.consortium import Consortium
-from vfl.params import LinearParams, TreeParams
+from vfl.algorithms.trees.params import TreeParams
+from vfl.linear_model.params import LinearParams
 
 MODEL = "first"
 """Name of the model that a scenario trains."""

@@ -12,7 +12,7 @@ from parties.report import plots
 from scenarios import pooled
 from scenarios.report import Audited, Traffic, explain, quality
 from scenarios.story import MODEL, Phase, Story, options
-from vfl.trees.guard import Guarded
+from vfl.algorithms.trees.disclosure_control import DisclosureReport
 
 SCORES = "scores.csv"
 EXPORTED = "model.json"
@@ -36,7 +36,7 @@ def _train(story: Story) -> None:
     story.line(f"{trained['trees']} trees on encrypted gradients of {trained['rows']:,} rows")
     story.found |= {
         "train_seconds": trained["seconds"],
-        "guarded": msgspec.convert(trained["guarded"], dict[str, Guarded]),
+        "guarded": msgspec.convert(trained["guarded"], dict[str, DisclosureReport]),
     }
 
 

@@ -8,21 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vfl.aggregation.row_order import common_order
+from vfl.algorithms.descriptor import Grant
+from vfl.algorithms.trees.disclosure_control import DisclosurePolicy
+from vfl.algorithms.trees.feature_party import NO_POLICY
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import StateError, VflError
-from vfl.linear.feature_party import LinearWorker
-from vfl.linear.shared.feature_party import SharedWorker
+from vfl.jobs import JOB_TYPES, PROTOCOL
+from vfl.linear_model.evidence import Binning
+from vfl.model.part import FeaturePart
 from vfl.psi.alignment import Alignment
-from vfl.scorecard.feature_party import BinningWorker
-from vfl.scorecard.model import Binning
-from vfl.scoring.feature_party import ScoringWorker, ShareWorker
-from vfl.scoring.kinds import AnyFeatureShare
-from vfl.trees.feature_party import NO_GUARD, TrainingWorker
-from vfl.trees.guard import Guard
-from vfl.trees.order import common_order
-from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
-from vfl.wire.codec import decode_request, encode
+from vfl.wire.codec import encode
+from vfl.wire.message import Message
 from vfl.wire.session import FeatureSession, LabelSession, refusal
 
 
@@ -45,18 +43,28 @@ class MemoryParty:
         show_columns: bool = True,
         min_rows: int = 1,
         directions: int | None = None,
-        guard: Guard = NO_GUARD,
+        policy: DisclosurePolicy = NO_POLICY,
     ) -> None:
         self.name = name
         self.frame = frame
-        self.shares: dict[str, AnyFeatureShare] = {}
+        self.parts: dict[str, FeaturePart] = {}
         self.drafts: dict[str, list[bytes]] = {}
         self.binnings: dict[str, Binning] = {}
         self.alignments: dict[str, Alignment] = {}
         self.frames_seen: list[bytes] = []
-        self._show_columns, self._min_rows, self._directions = show_columns, min_rows, directions
-        self._guard = guard
-        self._jobs: dict[str, tuple[FeatureSession, Callable[[m.Message], m.Message]]] = {}
+        self._grant = Grant(
+            peer="bank",
+            store=self,
+            terms={"node_rows": policy.node_rows, "histogram_rows": policy.histogram_rows},
+            limits={
+                "min_rows": policy.vector_rows,
+                "max_histograms": policy.histograms,
+                "min_bin_rows": min_rows,
+                "max_directions": directions,
+            },
+            show_columns=show_columns,
+        )
+        self._jobs: dict[str, tuple[FeatureSession, Callable[[Message], Message]]] = {}
 
     def load_alignment(self, alignment_id: str) -> Alignment:
         if alignment_id not in self.alignments:
@@ -67,21 +75,21 @@ class MemoryParty:
         rows = self.frame.loc[alignment.identifiers]
         return list(self.frame.columns), rows.to_numpy(np.float32)
 
-    def save_share(self, model_id: str, share: AnyFeatureShare) -> None:
-        self.shares[model_id] = share
+    def save_part(self, model_id: str, part: FeaturePart) -> None:
+        self.parts[model_id] = part
 
-    def load_share(self, model_id: str) -> AnyFeatureShare:
-        if model_id not in self.shares:
+    def load_part(self, model_id: str) -> FeaturePart:
+        if model_id not in self.parts:
             raise StateError("there is no such model")
-        return self.shares[model_id]
+        return self.parts[model_id]
 
-    def start_draft(self, name: str, head: bytes) -> None:
+    def start_journal(self, name: str, head: bytes) -> None:
         self.drafts[name] = [head]
 
-    def append_draft(self, name: str, entry: bytes) -> None:
+    def append_journal(self, name: str, entry: bytes) -> None:
         self.drafts[name].append(entry)
 
-    def load_draft(self, name: str) -> list[bytes]:
+    def load_journal(self, name: str) -> list[bytes]:
         return list(self.drafts.get(name, []))
 
     def save_binning(self, binning_id: str, binning: Binning) -> None:
@@ -96,26 +104,19 @@ class MemoryParty:
         self.frames_seen.append(frame)
         envelope = None
         try:
-            envelope = decode_request(frame)
+            envelope = PROTOCOL.decode_request(frame)
             if envelope.job not in self._jobs:
-                self._jobs[envelope.job] = (FeatureSession(envelope.job), self._worker(envelope.body))
+                self._jobs[envelope.job] = (
+                    FeatureSession(PROTOCOL, envelope.job),
+                    self._worker(envelope.body),
+                )
             session, handle = self._jobs[envelope.job]
             return encode(session.answer(envelope, handle))
         except VflError as error:
             return encode(refusal(error, envelope))
 
-    def _worker(self, opening: m.Message) -> Callable[[m.Message], m.Message]:
-        if isinstance(opening, m.OpenScoring):
-            return ScoringWorker(self).handle
-        if isinstance(opening, m.AskShare):
-            return ShareWorker(self).handle
-        if isinstance(opening, m.OpenBinning):
-            return BinningWorker(self, show_columns=self._show_columns, min_rows=self._min_rows).handle
-        if isinstance(opening, m.OpenLinear):
-            return LinearWorker(self, show_columns=self._show_columns, directions=self._directions).handle
-        if isinstance(opening, m.OpenShared):
-            return SharedWorker(self, show_columns=self._show_columns).handle
-        return TrainingWorker(self, show_columns=self._show_columns, guard=self._guard).handle
+    def _worker(self, opening: Message) -> Callable[[Message], Message]:
+        return JOB_TYPES[type(opening)].worker(self._grant)
 
 
 class Consortium:

@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties import database
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
+from parties.storage import database
 from parties.web.api_keys import DEFAULT_RATE, ApiKey, ApiKeys
 from vfl.errors import ConfigError
 

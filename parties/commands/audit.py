@@ -9,11 +9,10 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties import database
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
-from parties.contracts.kept import Contracts
-from parties.files import write_private
+from parties.config.files import write_private
+from parties.contracts.contract_store import ContractStore
 from parties.keys import identity
 from parties.ledger import audit as audits
 from parties.ledger import processing
@@ -21,6 +20,7 @@ from parties.ledger.chain import Finding
 from parties.ledger.entries import Ledger, Total
 from parties.report.processing import render
 from parties.report.tables import table
+from parties.storage import database
 from vfl.errors import ParameterError
 
 PLACES = {
@@ -56,7 +56,7 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
     engine = database.connect(config)
     verdict = audits.verify(
         Ledger(engine),
-        Contracts(engine),
+        ContractStore(engine),
         identity.load(config).public,
         {name: peer.identity for name, peer in config.peers.items()},
         [signed for file in against for signed in processing.load(file.read_bytes()).signed],
@@ -109,7 +109,9 @@ def export(directory: Path, out: Path, peer: str | None) -> None:
     if out.suffix not in (".json", ".html"):
         raise ParameterError(f"--out {out.name}: give a name that ends in .json or .html")
     engine = database.connect(config)
-    whole = processing.export(Ledger(engine), Contracts(engine), config, identity.load(config).public, peer)
+    whole = processing.export(
+        Ledger(engine), ContractStore(engine), config, identity.load(config).public, peer
+    )
     if out.suffix == ".json":
         content = msgspec.json.format(msgspec.json.encode(whole), indent=1)
     else:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from parties import check as checks
 from parties import config as configuration
 from parties.commands.output import example, json_option, party_directory, show
+from parties.data import check as checks
 
 
 @click.command(epilog=example("vfl check bureau"))
@@ -24,7 +24,7 @@ def check(directory: Path, as_json: bool) -> None:
         f"duplicate keys  {found.duplicate_keys:,} in {found.duplicate_rows:,} rows",
         f"columns         {len(found.missing)}",
     ]
-    lines += [f"  {name:30} {share:7.2%} missing" for name, share in found.missing.items()]
+    lines += [f"  {name:30} {part:7.2%} missing" for name, part in found.missing.items()]
     lines += [f"PROBLEM {problem.column}: {problem.text}" for problem in found.problems]
     show(found, as_json, "\n".join(lines if found.problems else [*lines, "no problem found"]))
     if found.problems:

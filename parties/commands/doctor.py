@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parties.commands.output import example, json_option, party_directory, show
-from parties.doctor import examination as doctors
+from parties.doctor import checks as doctors
 
 MARKS = {"ok": "ok", "warning": "WARNING", "fault": "FAULT"}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from parties.commands.output import example, json_option, load_to_work, party_directory, show
-from parties.files import write_private
+from parties.commands.output import example, json_option, load_client_config, party_directory, show
+from parties.config.files import write_private
 from parties.label.evaluation import Asked, evaluation
 from parties.label.party import LabelParty
-from parties.progress import ProgressLine
 from parties.report import page, tables
+from parties.telemetry.progress import ProgressLine
 from vfl.errors import ConfigError
 
 
@@ -59,8 +59,8 @@ def evaluate(
     """
     if html is not None and html.suffix != ".html":
         raise ConfigError(f"--html {html.name}: write a name that ends in .html")
-    with LabelParty(load_to_work(directory)) as party, ProgressLine("scoring") as progress:
-        scored = party.labelled_scores(model, source=source, amount=amount, day=day, on_progress=progress)
+    with LabelParty(load_client_config(directory)) as party, ProgressLine("scoring") as progress:
+        scored = party.evaluation_data(model, source=source, amount=amount, day=day, on_progress=progress)
         record = party.record(model)
     found = evaluation(scored, Asked(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))
     if html is not None:

@@ -9,7 +9,7 @@ import ssl
 import click
 
 from parties.commands.output import example, json_option, show
-from parties.versions import version_of
+from parties.telemetry.versions import version_of
 from vfl.crypto.kernel import kernel_name
 
 

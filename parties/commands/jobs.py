@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from pathlib import Path
 
 import click
 import msgspec
 
 from parties import config as configuration
-from parties import database
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
-from parties.contracts.described import Description, describe
-from parties.contracts.kept import APPROVED, REJECTED, WAITING, Contracts, Kept, approval, seconds_now
+from parties.contracts.contract_store import (
+    APPROVED,
+    REJECTED,
+    WAITING,
+    ContractStore,
+    StoredContract,
+    approval,
+)
+from parties.contracts.summary import ContractSummary, describe
 from parties.keys import identity
 from parties.report.tables import table
+from parties.storage import database
 from vfl.errors import NotAllowed, StateError
 
 PLACES = {
@@ -44,7 +52,7 @@ def jobs() -> None:
 def list_contracts(directory: Path, as_json: bool) -> None:
     """List the contracts of DIR, the newest first."""
     config = configuration.load(directory)
-    found = [describe(kept, config) for kept in _contracts(config).all()]
+    found = [describe(kept, config, time.time()) for kept in _contracts(config).all()]
     lines = [
         (one.contract[:12], one.state, one.action, one.subject, one.peer, _approved(one), one.expires)
         for one in found
@@ -60,7 +68,7 @@ def list_contracts(directory: Path, as_json: bool) -> None:
 def show_contract(directory: Path, contract: str, as_json: bool) -> None:
     """Print a CONTRACT of DIR, named by the first digits of its digest: terms, signatures, approvals."""
     config = configuration.load(directory)
-    found = describe(_contracts(config).named(contract), config)
+    found = describe(_contracts(config).named(contract), config, time.time())
     said = {name: value for name, value in msgspec.to_builtins(found).items() if value not in ("-", 0, [])}
     show(found if as_json else said, as_json)
 
@@ -77,13 +85,13 @@ def approve(directory: Path, contract: str, file: Path | None, as_json: bool) ->
     kept = contracts.named(contract)
     if kept.state != WAITING:
         raise StateError(f"this contract is {kept.state}; only one that waits can be approved")
-    if seconds_now() >= kept.contract.expires:
+    if time.time() >= kept.contract.expires:
         raise StateError("this contract has expired; the label party proposes another one")
     name, signature = _approver(config, file, kept, APPROVED)
     contracts.decide(kept.digest, name, APPROVED, signature)
     after = contracts.named(kept.digest.hex())
     missing = max(0, kept.needed - len(after.approved_by(config.approvers)))
-    show(describe(after, config), as_json, f"approved by {name}; " + _still(missing))
+    show(describe(after, config, time.time()), as_json, f"approved by {name}; " + _still(missing))
 
 
 @click.command(epilog=example("vfl jobs reject bureau 3f9c2a"))
@@ -101,7 +109,7 @@ def reject(directory: Path, contract: str, file: Path | None, as_json: bool) -> 
     name, signature = _approver(config, file, kept, REJECTED)
     contracts.decide(kept.digest, f"{name} (rejecting)"[:64], REJECTED, signature)
     contracts.set_state(kept.digest, REJECTED)
-    show(describe(contracts.named(kept.digest.hex()), config), as_json, f"rejected by {name}")
+    show(describe(contracts.named(kept.digest.hex()), config, time.time()), as_json, f"rejected by {name}")
 
 
 @click.command(epilog=example("vfl jobs key alice.pem"))
@@ -116,11 +124,11 @@ def key(file: Path, as_json: bool) -> None:
     show({"file": str(file), "public": public}, as_json)
 
 
-def _contracts(config: Config) -> Contracts:
-    return Contracts(database.connect(config))
+def _contracts(config: Config) -> ContractStore:
+    return ContractStore(database.connect(config))
 
 
-def _approver(config: Config, file: Path | None, kept: Kept, decision: str) -> tuple[str, bytes]:
+def _approver(config: Config, file: Path | None, kept: StoredContract, decision: str) -> tuple[str, bytes]:
     """Return the name of who decides, and their signature where they have a key.
 
     Raises:
@@ -139,7 +147,7 @@ def _approver(config: Config, file: Path | None, kept: Kept, decision: str) -> t
     raise NotAllowed("this key is nobody's in [approvers]")
 
 
-def _approved(one: Description) -> str:
+def _approved(one: ContractSummary) -> str:
     return f"{len(one.approved_by)} of {one.approvals_needed}" if one.approvals_needed else "-"
 
 

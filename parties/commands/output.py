@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties import logs
 from parties.config import Config
 from parties.keys import expiry
+from parties.telemetry import logs
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -29,7 +29,7 @@ def json_option(command: _Command) -> _Command:
     return click.option("as_json", "--json", is_flag=True, help="Print the result as JSON.")(command)
 
 
-def load_to_work(directory: Path) -> Config:
+def load_client_config(directory: Path) -> Config:
     """Return the configuration of a party that is about to ask its peers, with logs and warnings set up.
 
     Raises:

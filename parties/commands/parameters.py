@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from parties.reading import read_params
+from parties.config.reading import read_params
 from vfl.errors import ParameterError
 
 _Params = TypeVar("_Params", bound=msgspec.Struct)

@@ -8,12 +8,12 @@ from typing import Any, get_args
 import click
 
 from parties import config as configuration
-from parties import directory as directories
 from parties.commands.lazy import LazyGroup
 from parties.commands.output import example, json_option, party_directory, show
 from parties.config import Config
+from parties.config.settings import PERMISSIONS, Reasons
 from parties.keys import identity, tls
-from parties.settings import PERMISSIONS, Reasons
+from parties.storage import party_directory as directories
 
 PLACES = {
     "add-peer": "parties.commands.party:add_peer",

@@ -11,7 +11,7 @@ import click
 from parties import config as configuration
 from parties.commands.output import example, json_option, party_directory, show
 from parties.label.planning import Prediction, Wanted, predict, with_settings
-from vfl.planning import Link
+from vfl.algorithms.trees.cost_model import Link
 
 _COUNT = click.IntRange(min=1)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from parties import config as configuration
-from parties.commands.output import example, json_option, load_to_work, party_directory, show
-from parties.progress import ProgressLine
-from parties.serving.answers import Fallback
+from parties.commands.output import example, json_option, load_client_config, party_directory, show
 from parties.serving.publish import DEFAULT_RULE
 from parties.serving.publish import publish as publish_model
 from parties.serving.publish import withdraw as withdraw_model
-from vfl.thresholds import Rule
+from parties.serving.schemas import Fallback
+from parties.telemetry.progress import ProgressLine
+from vfl.evaluation.thresholds import Rule
 
 
 @click.command(epilog=example("vfl publish bank MODEL --threshold alerts_per_day=50"))
@@ -47,7 +47,7 @@ def publish(
     nothing is published.
     """
     rule = Rule.parse(threshold)
-    config = load_to_work(directory)
+    config = load_client_config(directory)
     with ProgressLine("publishing") as progress:
         made = publish_model(
             config, model, population=population, rule=rule, fallback=fallback, on_progress=progress

@@ -8,17 +8,17 @@ import click
 import msgspec
 
 from parties import config as configuration
-from parties.commands.output import example, json_option, load_to_work, party_directory, show
+from parties.commands.output import example, json_option, load_client_config, party_directory, show
 from parties.commands.parameters import parameters
-from parties.label.archive import BinningRecord
 from parties.label.party import LabelParty
 from parties.label.scorecard import Scorecard, scorecard
-from parties.progress import ProgressLine
 from parties.report.tables import table
-from vfl.scorecard.card import PointsRow
-from vfl.scorecard.model import ColumnTable, LabelBinning
-from vfl.scorecard.params import BinningParams
-from vfl.scorecard.points import Scale
+from parties.storage.model_store import BinningRecord
+from parties.telemetry.progress import ProgressLine
+from vfl.algorithms.scorecard.card import PointsRow
+from vfl.algorithms.scorecard.model import ColumnTable, LabelBinning
+from vfl.algorithms.scorecard.params import BinningParams
+from vfl.algorithms.scorecard.points import Scale
 
 
 class _Binned(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ def bin_columns(
 
     Each party keeps the cut points of its own columns. Peers' columns are told by name where they show it.
     """
-    config = load_to_work(directory)
+    config = load_client_config(directory)
     chosen = parameters(BinningParams, params, BinningParams())
     with LabelParty(config) as party, ProgressLine("binning") as progress:
         record, made = party.bin(

@@ -12,15 +12,15 @@ import click
 from prometheus_client import CollectorRegistry
 
 from parties import config as configuration
-from parties import logs
 from parties.commands.lazy import import_ahead
 from parties.commands.output import example, party_directory
 from parties.config import Config
 from parties.feature.app import create_app
 from parties.keys.expiry import Watch
+from parties.link.metrics import PartyMetrics, operations
 from parties.link.server import ApiServer, OperationsServer, PartyServer, Server, serve_until_stopped
-from parties.metrics import PartyMetrics, operations
 from parties.serving.service import Service
+from parties.telemetry import logs
 from parties.web.api import create_api
 
 SWITCH_SECONDS = 0.0005

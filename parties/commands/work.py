@@ -6,24 +6,24 @@ import io
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 import click
 import pandas as pd
+from msgspec import Struct
 
 from parties.commands.lazy import import_ahead
-from parties.commands.output import example, json_option, load_to_work, party_directory, show
+from parties.commands.output import example, json_option, load_client_config, party_directory, show
 from parties.commands.parameters import parameters
 from parties.config import Config
-from parties.files import write_private
-from parties.label.archive import ModelRecord
-from parties.label.checkpoints import Training
-from parties.label.customers import Scores
+from parties.config.files import write_private
+from parties.label.cohort import Scores
 from parties.label.party import LabelParty
 from parties.link.timeline import chrome_trace
-from parties.progress import ProgressLine
+from parties.storage.model_store import ModelRecord, details, headline
+from parties.storage.training_checkpoints import Training
+from parties.telemetry.progress import ProgressLine
+from vfl.algorithms.registry import ALGORITHMS
 from vfl.errors import ConfigError, ParameterError, PeerError, StateError
-from vfl.params import LinearParams, TreeParams
 from vfl.psi.alignment import Mode
 from vfl.trace import record_process
 
@@ -40,7 +40,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
     In mode left all rows take part and what a peer does not know is missing; in mode inner only the
     customers that every peer knows take part.
     """
-    with LabelParty(load_to_work(directory)) as party, ProgressLine("aligning") as progress:
+    with LabelParty(load_client_config(directory)) as party, ProgressLine("aligning") as progress:
         record = party.align(name=name, mode=mode, source=data, on_progress=progress)
     known = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
     show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{known}")
@@ -50,7 +50,12 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @party_directory
 @click.option("--alignment", help="Alignment to train on; the newest of the data by default.")
 @click.option("--model", help="Name of the model; made up by default.")
-@click.option("--algorithm", type=click.Choice(["trees", "linear"]), default="trees", show_default=True)
+@click.option(
+    "--algorithm",
+    type=click.Choice([one.name for one in ALGORITHMS.trainable]),
+    default=ALGORITHMS.default.name,
+    show_default=True,
+)
 @click.option("--binning", help="Binning whose weights of evidence a linear model is on.")
 @click.option(
     "params",
@@ -70,7 +75,7 @@ def train(
     directory: Path,
     alignment: str | None,
     model: str | None,
-    algorithm: Literal["trees", "linear"],
+    algorithm: str,
     binning: str | None,
     params: tuple[str, ...],
     validation_fraction: float,
@@ -87,7 +92,7 @@ def train(
     where its configuration sets show_timing for us.
     """
     import_ahead("xgboost", "sklearn.metrics")
-    config = load_to_work(directory)
+    config = load_client_config(directory)
     if resume and (alignment or model or params or validation_fraction):
         raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
     recorded = record_process() if trace else nullcontext()
@@ -127,7 +132,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
     The file that is written has the key columns and the score.
     """
     import_ahead("xgboost")
-    config = load_to_work(directory)
+    config = load_client_config(directory)
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out.name}: write a name that ends in .csv or .parquet")
     with LabelParty(config) as party, ProgressLine("scoring") as progress:
@@ -150,7 +155,7 @@ def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
 
     Trees become a model that XGBoost loads, a linear model a list of its coefficients by column.
     """
-    with LabelParty(load_to_work(directory)) as party:
+    with LabelParty(load_client_config(directory)) as party:
         write_private(file.resolve(), party.export(model))
     show({"model": model, "xgboost": str(file)}, as_json, f"{file}: model {model}, merged")
 
@@ -166,35 +171,27 @@ def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _params(
-    config: Config, algorithm: Literal["trees", "linear"], binning: str | None, given: tuple[str, ...]
-) -> TreeParams | LinearParams:
-    if algorithm == "trees":
-        return parameters(TreeParams, given, config.model)
-    return parameters(LinearParams, given, LinearParams(standardise=binning is None))
+def _params(config: Config, algorithm: str, binning: str | None, given: tuple[str, ...]) -> Struct:
+    """Return the parameters of a training: those of ``[model]``, or an algorithm's own, with the given ones."""
+    training = ALGORITHMS.named(algorithm).training
+    if training is None or training.default_params is None:
+        return parameters(type(config.model), given, config.model)
+    usual: Struct = training.default_params(binning is not None)
+    return parameters(training.params, given, usual)
 
 
 def _remedy(directory: Path, kept: Training) -> str:
-    """Return how to go on; a training without a tree yet begins again, as one of a linear model does."""
-    if not kept.trees:
+    """Return how to go on; one without a checkpoint begins again."""
+    if not kept.checkpoint:
         return f"begin again with `vfl train {directory} --resume {kept.model}`"
-    trees = "1 tree is" if kept.trees == 1 else f"{kept.trees} trees are"
-    return f"{trees} kept; go on with `vfl train {directory} --resume {kept.model}`"
+    rounds = "1 round is" if kept.rounds == 1 else f"{kept.rounds} rounds are"
+    return f"{rounds} kept; go on with `vfl train {directory} --resume {kept.model}`"
 
 
 def _summary(record: ModelRecord) -> str:
     """Return what a trained model is, in lines."""
-    about, took = f"model {record.model}: ", f"on {record.rows:,} rows in {record.seconds:,.1f} s"
-    if record.linear:
-        found = record.linear
-        state = "converged" if found.converged else "not converged"
-        lines = [f"{about}linear, {state} after {len(record.history)} rounds {took}"]
-        lines.append(f"  {found.intercept:+10.4f}  (intercept)")
-        return "\n".join([*lines, *(f"  {of:+10.4f}  {name}" for name, of in found.coefficients.items())])
-    lines = [f"{about}{record.trees} trees {took}"]
-    if record.history:
+    lines = [f"model {record.model}: {headline(record)} on {record.rows:,} rows in {record.seconds:,.1f} s"]
+    if record.history and record.validation_rows:
         watched = f"{record.metric} on {record.validation_rows:,} validation rows"
         lines.append(f"{watched}: {record.history[-1]:.5f}")
-    lines += [f"guard of {peer}: {changed}" for peer, changed in record.guarded.items() if changed]
-    best = sorted(record.importances.items(), key=lambda item: -item[1])[:10]
-    return "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in best)])
+    return "\n".join([*lines, *details(record)])

@@ -7,25 +7,28 @@ import time
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from parties import database, policy
 from parties.config import Config
-from parties.feature.door import Door
-from parties.files import remove_abandoned
+from parties.config.files import remove_abandoned
+from parties.contracts import rules
+from parties.feature.dispatcher import Dispatcher
 from parties.keys import tls
 from parties.ledger.entries import Ledger
+from parties.link.metrics import Own, PartyMetrics
 from parties.link.timeline import HEADER, server_timing
 from parties.link.transport import CONTENT_TYPE, PATH
-from parties.metrics import Own, PartyMetrics
+from parties.storage import database
+from parties.telemetry.clock import SYSTEM_CLOCK, Clock
 from vfl.errors import MalformedMessage, TooLarge
 from vfl.trace import record_thread
-from vfl.wire.messages import MAX_FRAME_BYTES
+from vfl.wire.message import MAX_FRAME_BYTES
 
 
-def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
+def create_app(config: Config, metrics: PartyMetrics | None = None, clock: Clock = SYSTEM_CLOCK) -> Flask:
     """Return the application; jobs found open in the database are marked interrupted.
 
     Args:
         metrics: counts messages, and tells of this party and its open jobs.
+        clock: what the expiry of contracts is held against.
 
     Raises:
         ConfigError: the database cannot be opened.
@@ -35,7 +38,7 @@ def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
     engine = database.connect(config)
     remove_abandoned(config.path(config.store.directory))
     metrics = metrics or PartyMetrics()
-    door = Door(config, engine, Ledger(engine), metrics.observe)
+    door = Dispatcher(config, engine, Ledger(engine), metrics.observe, clock)
     metrics.registry.register(Own(config, door.jobs.open_by_peer))
 
     @app.post(PATH)
@@ -44,7 +47,7 @@ def create_app(config: Config, metrics: PartyMetrics | None = None) -> Flask:
         with record_thread() as recording:
             status, frame = door.receive(_fingerprint(), _body)
         response = Response(frame, status, content_type=CONTENT_TYPE)
-        if policy.shows_timing(config, _fingerprint()):
+        if rules.shows_timing(config, _fingerprint()):
             told = server_timing(recording.spans, began, time.perf_counter_ns())
             response.headers[HEADER] = told
         return response

@@ -14,15 +14,18 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
-from parties import database, policy
-from parties.contracts.kept import Kept
-from parties.contracts.notary import Notary
-from parties.settings import Peer
+from parties.config.settings import Peer
+from parties.contracts import rules
+from parties.contracts.contract_store import StoredContract
+from parties.contracts.verifier import ContractVerifier
+from parties.storage import database
 from vfl.errors import Interrupted, NotAllowed, OutOfSequence
-from vfl.wire import messages as m
+from vfl.jobs import JOB_TYPES, PROTOCOL
+from vfl.wire import contract_messages as m
 from vfl.wire.codec import Envelope
+from vfl.wire.message import Message
+from vfl.wire.protocol import CLOSED, FAILED, NEW
 from vfl.wire.session import FeatureSession, Handler
-from vfl.wire.states import OPENINGS, State
 
 INTERRUPTED = Interrupted.code
 """State of a job that was open when the server stopped, or that gave way to another."""
@@ -36,19 +39,20 @@ SPARE_SECONDS = 300.0
 KEPT_ENDED = 64
 """Jobs that ended last: their last answers are given again to a peer that may not have got them."""
 
-ENDED = (State.CLOSED, State.FAILED)
+ENDED = (CLOSED, FAILED)
 
 
 @dataclass
 class Job:
     """One job that is going on.
 
-    ``subject`` is what it makes, where two jobs cannot make the same: a peer that opens such a job again has
+    ``opening`` is the kind of message that began it, ``subject`` what it makes, where two jobs cannot make the same: a peer that opens such a job again has
     given up the first.
     """
 
     peer: str
-    subject: tuple[type[m.Message], str] | None
+    opening: type[Message]
+    subject: tuple[type[Message], str] | None
     contract: bytes
     session: FeatureSession
     handler: Handler
@@ -66,18 +70,22 @@ class Jobs:
         notary: signs contracts, and knows those that jobs are under.
     """
 
-    def __init__(self, engine: sa.Engine, notary: Notary) -> None:
+    def __init__(self, engine: sa.Engine, notary: ContractVerifier) -> None:
         self._engine = engine
         self._notary = notary
         self._open: dict[str, Job] = {}
         self._ended: dict[str, Job] = {}
         self._lock = threading.Lock()
-        ended = [INTERRUPTED, *(state.value for state in ENDED)]
+        ended = [INTERRUPTED, *ENDED]
         self._update(database.jobs.c.state.not_in(ended), state=INTERRUPTED)
 
     def answer(
-        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[Kept], Handler]
-    ) -> Envelope[m.Reply]:
+        self,
+        name: str,
+        peer: Peer,
+        envelope: Envelope[Message],
+        make_handler: Callable[[StoredContract], Handler],
+    ) -> Envelope[Message]:
         """Return the reply to one request, opening its job first where it is an opening.
 
         Args:
@@ -98,8 +106,10 @@ class Jobs:
             return Envelope(envelope.job, envelope.sequence, reply, envelope.contract)
         kept = self._notary.in_force(name, envelope.contract)
         job = self._find(name, envelope)
-        self._notary.check(kept, envelope.body, opening=job is None)
-        job = job or self._begin(name, peer, envelope, lambda: make_handler(kept))
+        if job is None:
+            job = self._begin(name, peer, envelope, kept, make_handler)
+        else:
+            self._notary.check_message(kept, job.opening, envelope.body)
         before = job.session.state
         job.used = time.monotonic()
         try:
@@ -107,7 +117,7 @@ class Jobs:
         finally:
             job.used = time.monotonic()
             # A message that leaves the state as it is, as most of scoring do, is in the ledger alone.
-            if job.session.state is not before:
+            if job.session.state != before:
                 self._keep(envelope.job, job)
 
     def check_closed(self, name: str, job: str) -> None:
@@ -115,21 +125,21 @@ class Jobs:
         table = database.jobs
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(table).where(table.c.job == job)).first()
-        if row is None or row.state != State.CLOSED.value:
+        if row is None or row.state != CLOSED:
             raise OutOfSequence("this party knows no closed job of that name; close it first")
-        policy.check_owner(name, row.peer)
+        rules.check_owner(name, row.peer)
 
     def open_by_peer(self) -> dict[str, int]:
         """Return how many jobs each peer has open."""
         with self._lock:
             return dict(Counter(job.peer for job in self._open.values()))
 
-    def _find(self, name: str, envelope: Envelope[m.Request]) -> Job | None:
+    def _find(self, name: str, envelope: Envelope[Message]) -> Job | None:
         """Return the job of a request, None for a new one; refuse a request of any other."""
         with self._lock:
             job = self._open.get(envelope.job) or self._ended.get(envelope.job)
         if job is not None:
-            policy.check_owner(name, job.peer)
+            rules.check_owner(name, job.peer)
             if job.contract != envelope.contract:
                 raise NotAllowed("this job is under another contract; name the one it was opened under")
             return job
@@ -137,16 +147,21 @@ class Jobs:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(table).where(table.c.job == envelope.job)).first()
         if row is not None:
-            policy.check_owner(name, row.peer)
+            rules.check_owner(name, row.peer)
             if row.state == INTERRUPTED:
                 raise Interrupted("this party let go of the job, as after a restart; open a new job")
             raise OutOfSequence(f"this job is {row.state}; open a new job")
-        if not isinstance(envelope.body, OPENINGS):
+        if not type(envelope.body) in JOB_TYPES:
             raise OutOfSequence(f"this party knows no such job; {_openings()} opens one")
         return None
 
     def _begin(
-        self, name: str, peer: Peer, envelope: Envelope[m.Request], make_handler: Callable[[], Handler]
+        self,
+        name: str,
+        peer: Peer,
+        envelope: Envelope[Message],
+        stored: StoredContract,
+        make_handler: Callable[[StoredContract], Handler],
     ) -> Job:
         if envelope.sequence != 1:
             raise OutOfSequence(f"request {envelope.sequence} opens a job; the first request is number 1")
@@ -154,14 +169,15 @@ class Jobs:
         self._give_way(name, subject, peer.limits.open_jobs)
         with self._lock:
             count = sum(job.peer == name for job in self._open.values())
-        policy.check_opening(peer, envelope.body, count)
-        job = Job(name, subject, envelope.contract, FeatureSession(envelope.job), make_handler())
+        rules.check_opening(peer, stored.contract, envelope.body, count)
+        session = FeatureSession(PROTOCOL, envelope.job)
+        job = Job(name, type(envelope.body), subject, envelope.contract, session, make_handler(stored))
         now = database.now()
         row = {
             "job": envelope.job,
             "peer": name,
-            "kind": policy.PERMISSION_FOR[type(envelope.body)],
-            "state": State.NEW.value,
+            "kind": JOB_TYPES[type(envelope.body)].permission,
+            "state": NEW,
             "sequence": 0,
             "subject": subject[1] if subject else getattr(envelope.body, "model", "-"),
             "created": now,
@@ -175,7 +191,7 @@ class Jobs:
             self._open[envelope.job] = job
         return job
 
-    def _give_way(self, name: str, subject: tuple[type[m.Message], str] | None, limit: int) -> None:
+    def _give_way(self, name: str, subject: tuple[type[Message], str] | None, limit: int) -> None:
         """Let go of jobs that a peer has given up, so that they do not keep it from opening another."""
         with self._lock:
             of_peer = {key: job for key, job in self._open.items() if job.peer == name}
@@ -205,26 +221,21 @@ class Jobs:
                 self._ended[key] = replace(job, handler=_nothing)
                 while len(self._ended) > KEPT_ENDED:
                     del self._ended[next(iter(self._ended))]
-        self._update(database.jobs.c.job == key, state=state.value, sequence=sequence)
+        self._update(database.jobs.c.job == key, state=state, sequence=sequence)
 
     def _update(self, where: sa.ColumnElement[bool], **values: object) -> None:
         with self._engine.begin() as connection:
             connection.execute(sa.update(database.jobs).where(where).values(updated=database.now(), **values))
 
 
-def _subject(opening: m.Message) -> tuple[type[m.Message], str] | None:
-    if isinstance(opening, m.OpenAlignment):
-        return type(opening), opening.alignment
-    if isinstance(opening, m.OpenBinning):
-        return type(opening), opening.binning
-    if isinstance(opening, (m.OpenTraining, m.OpenLinear, m.OpenShared)):
-        return type(opening), opening.model
-    return None
+def _subject(opening: Message) -> tuple[type[Message], str] | None:
+    made = JOB_TYPES[type(opening)].makes
+    return None if made is None else (type(opening), getattr(opening, made))
 
 
-def _nothing(request: m.Message) -> m.Message:
+def _nothing(request: Message) -> Message:
     raise OutOfSequence(f"{type(request).__name__} comes after the end of the job")
 
 
 def _openings() -> str:
-    return " or ".join(opening.__name__ for opening in OPENINGS)
+    return " or ".join(opening.__name__ for opening in PROTOCOL.openings)

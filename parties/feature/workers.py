@@ -1,101 +1,88 @@
-"""Which worker of the library answers a job, and with what of this party's."""
+"""From the message that opens a job to the worker of the library that answers it."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, cast
 
-from parties import policy
 from parties.config import Config
-from parties.contracts.kept import Kept
-from parties.feature.store import PeerStore
-from parties.rows import Source
-from parties.settings import Peer
+from parties.contracts import rules
+from parties.contracts.columns import reasons
+from parties.contracts.contract_store import StoredContract
+from parties.data.rows import Source
+from parties.storage.peer_store import Kind, PeerStore
+from vfl.algorithms.descriptor import Grant, JobType
 from vfl.errors import NotAligned, NotAllowed
-from vfl.linear.feature_party import LinearWorker
-from vfl.linear.shared.feature_party import SharedWorker
-from vfl.psi.feature_party import AlignmentWorker
-from vfl.scorecard.feature_party import BinningWorker
-from vfl.scoring.feature_party import ScoringWorker, ShareWorker
-from vfl.trees.feature_party import TrainingWorker
-from vfl.trees.guard import Guard
-from vfl.wire import messages as m
+from vfl.jobs import JOB_TYPES
+from vfl.wire.message import Message
 from vfl.wire.session import Handler
 
-ALIGNED = (m.OpenTraining, m.OpenBinning, m.OpenLinear, m.OpenShared, m.OpenScoring)
-"""Openings of jobs on aligned rows."""
 
-MODELLED = (m.OpenTraining, m.OpenLinear, m.OpenShared)
-"""Openings of jobs that make a model."""
-
-
-def worker_for(config: Config, source: Source, peer: str, opening: m.Message, kept: Kept) -> Handler:
+def worker_for(
+    config: Config, source: Source, peer: str, opening: Message, stored: StoredContract
+) -> Handler:
     """Return what answers the requests of the job that a peer opens under a contract.
 
     Raises:
-        NotAllowed: a name that is taken already, or a model that this party has no share of.
+        NotAllowed: a name that is taken already, or something that this party has not made with the peer.
         NotAligned: an alignment that this party has not made with the peer.
         DataError: this party's own data cannot be used.
     """
+    job = JOB_TYPES[type(opening)]
+    store = PeerStore(config, peer, source, stored.columns)
+    _check_new(store, job, opening)
+    if hasattr(opening, "alignment") and job.makes != "alignment":
+        _use_alignment(store, opening.alignment)
+        if job.action == "train":
+            rows = len(store.load_alignment(opening.alignment).identifiers)
+            rules.check_trained_rows(config.peers[peer], rows)
+    if getattr(opening, "binning", None) is not None and job.makes != "binning":
+        _use_binning(store, opening)
+    if hasattr(opening, "model") and job.makes != "model":
+        store = PeerStore(config, peer, source, _use_part(store, opening, stored))
     grant = config.peers[peer]
-    store = PeerStore(config, peer, source, kept.columns)
-    if isinstance(opening, m.OpenAlignment):
-        if store.is_used("alignment", opening.alignment):
-            raise NotAllowed(f"alignment {opening.alignment} exists already; choose another name")
-        return AlignmentWorker(
-            source.rows().identifiers,
-            store,
+    return job.worker(
+        Grant(
             peer=peer,
-            min_rows=grant.limits.min_common_rows,
-            max_rows=grant.limits.max_rows,
-        ).handle
-    if isinstance(opening, ALIGNED) and not store.has("alignment", opening.alignment):
-        raise NotAligned(f"this party has made no alignment {opening.alignment} with you; align first")
-    if isinstance(opening, ALIGNED):
-        store.use("alignment", opening.alignment)
-    if isinstance(opening, MODELLED) and store.is_used("share", opening.model):
-        raise NotAllowed(f"model {opening.model} exists already; choose another name")
-    if isinstance(opening, m.OpenTraining):
-        guard = Guard(
-            node_rows=kept.contract.node_rows,
-            histogram_rows=kept.contract.histogram_rows,
-            vector_rows=grant.limits.min_rows,
-            histograms=grant.limits.max_histograms,
+            store=store,
+            terms=stored.contract.terms,
+            limits=grant.limits.by_name,
+            show_columns=grant.show_columns,
+            profile=config.crypto.profile,
+            reasons=partial(reasons, config, grant),
+            identifiers=lambda: source.rows().identifiers,
         )
-        return TrainingWorker(store, show_columns=grant.show_columns, guard=guard).handle
-    if isinstance(opening, m.OpenBinning):
-        return _binning_worker(store, grant, opening)
-    if isinstance(opening, (m.OpenLinear, m.OpenShared)):
-        return _linear_worker(config, store, grant, opening)
-    if not isinstance(opening, (m.OpenScoring, m.AskShare)):
-        raise NotAllowed("this party does not answer such jobs")
-    if not store.has("share", opening.model):
-        raise NotAllowed(f"this party has no share of a model {opening.model} of yours; train it first")
-    columns = store.load_share(opening.model).columns
-    if not {*columns} <= {*kept.columns}:
+    )
+
+
+def _check_new(store: PeerStore, job: JobType, opening: Any) -> None:
+    """Refuse to make what there is already under its name."""
+    if job.makes is None:
+        return
+    kind = cast(Kind, "part" if job.makes == "model" else job.makes)
+    name = getattr(opening, job.makes)
+    if store.is_used(kind, name):
+        raise NotAllowed(f"{job.makes} {name} exists already; choose another name")
+
+
+def _use_alignment(store: PeerStore, name: str) -> None:
+    if not store.has("alignment", name):
+        raise NotAligned(f"this party has made no alignment {name} with you; align first")
+    store.use("alignment", name)
+
+
+def _use_binning(store: PeerStore, opening: Any) -> None:
+    if not store.has("binning", opening.binning):
+        raise NotAllowed(f"this party has no binning {opening.binning} of yours; bin first")
+    store.use("binning", opening.binning)
+
+
+def _use_part(store: PeerStore, opening: Any, stored: StoredContract) -> list[str]:
+    """Take a model into use, and return the columns of this party that it takes."""
+    if not store.has("part", opening.model):
+        raise NotAllowed(f"this party has no part of a model {opening.model} of yours; train it first")
+    columns = store.load_part(opening.model).columns
+    if not {*columns} <= {*stored.columns}:
         raise NotAllowed(f"model {opening.model} uses a column that the contract does not cover")
-    store.use("share", opening.model)
-    if isinstance(opening, m.OpenScoring):
-        store = PeerStore(config, peer, source, columns)
-        return ScoringWorker(store, partial(policy.reasons, config, grant)).handle
-    return ShareWorker(store).handle
-
-
-def _binning_worker(store: PeerStore, grant: Peer, opening: m.OpenBinning) -> Handler:
-    if store.is_used("binning", opening.binning):
-        raise NotAllowed(f"binning {opening.binning} exists already; choose another name")
-    least = grant.limits.min_bin_rows
-    return BinningWorker(store, show_columns=grant.show_columns, min_rows=least).handle
-
-
-def _linear_worker(
-    config: Config, store: PeerStore, grant: Peer, opening: m.OpenLinear | m.OpenShared
-) -> Handler:
-    policy.check_rows(grant, len(store.load_alignment(opening.alignment).identifiers))
-    if opening.binning is not None:
-        if not store.has("binning", opening.binning):
-            raise NotAllowed(f"this party has no binning {opening.binning} of yours; bin first")
-        store.use("binning", opening.binning)
-    if isinstance(opening, m.OpenShared):
-        return SharedWorker(store, show_columns=grant.show_columns, profile=config.crypto.profile).handle
-    most = grant.limits.max_directions
-    return LinearWorker(store, show_columns=grant.show_columns, directions=most).handle
+    store.use("part", opening.model)
+    return columns

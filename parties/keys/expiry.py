@@ -12,7 +12,7 @@ from cryptography import x509
 
 from parties.config import Config
 from parties.keys import tls
-from parties.logs import event
+from parties.telemetry.logs import event
 from vfl.errors import ConfigError
 
 WARN_DAYS = 30

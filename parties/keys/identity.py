@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from parties.config import Config
-from parties.files import write_private
+from parties.config.files import write_private
 from vfl.errors import BadSignature, KeyFileError
 
 FILE = "identity/key.pem"

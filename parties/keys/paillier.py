@@ -7,7 +7,7 @@ import os
 import sys
 
 from parties.config import Config
-from parties.files import write_private
+from parties.config.files import write_private
 from vfl.crypto.keyfile import open_sealed, seal
 from vfl.crypto.paillier import PrivateKey, generate
 from vfl.errors import KeyFileError

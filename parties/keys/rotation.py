@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 
 from parties import config as configuration
 from parties.config import FILE, Config
-from parties.files import private_directory, write_private
+from parties.config.files import private_directory, write_private
 from parties.keys import paillier as keys
 from parties.keys import tls
 from vfl.crypto.keyfile import open_sealed, seal

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from parties.config import Config
-from parties.files import write_private
+from parties.config.files import write_private
 from vfl.errors import ConfigError
 
 DEVELOPMENT_DAYS = 365

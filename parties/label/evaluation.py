@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from parties.label.labelled import TOGETHER, LabelledScores
-from vfl import metrics
-from vfl.alerts import alerted, money_saved, precision_at_k
-from vfl.bootstrap import interval, resampled
-from vfl.reliability import brier, reliability
-from vfl.thresholds import at_least_cost
+from parties.label.evaluation_data import TOGETHER, EvaluationData
+from vfl.evaluation import metrics
+from vfl.evaluation.alerts import alerted, money_saved, precision_at_k
+from vfl.evaluation.bootstrap import interval, resampled
+from vfl.evaluation.calibration_curve import brier, calibration_curve
+from vfl.evaluation.thresholds import at_least_cost
 
 RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 """False positive rates that recall is measured at."""
@@ -128,7 +128,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         return self.views[-1].measures
 
 
-def evaluation(scored: LabelledScores, asked: Asked) -> Evaluation:
+def evaluation(scored: EvaluationData, asked: Asked) -> Evaluation:
     """Return the measures of every view.
 
     Weights count in all measures but those of alerts, whose number does not depend on them.
@@ -164,12 +164,12 @@ def evaluation(scored: LabelledScores, asked: Asked) -> Evaluation:
     )
 
 
-def _measures(scored: LabelledScores, name: str, asked: Asked) -> Measures:
+def _measures(scored: EvaluationData, name: str, asked: Asked) -> Measures:
     labels, weights, of = scored.labels, scored.weights, scored.scores[name]
     alerts = alerted(of, asked.alerts_per_day, scored.days)
     amounts = scored.amounts
     is_probability = of.min() >= 0 and of.max() <= 1
-    bins = reliability(labels, of, weights) if is_probability else None
+    bins = calibration_curve(labels, of, weights) if is_probability else None
     return Measures(
         roc_auc=metrics.roc_auc(labels, of, weights),
         pr_auc=metrics.pr_auc(labels, of, weights),
@@ -186,7 +186,7 @@ def _measures(scored: LabelledScores, name: str, asked: Asked) -> Measures:
     )
 
 
-def _least_cost(scored: LabelledScores, cost_of_alert: float) -> LeastCost | None:
+def _least_cost(scored: EvaluationData, cost_of_alert: float) -> LeastCost | None:
     if scored.amounts is None or cost_of_alert <= 0:
         return None
     together = scored.scores[TOGETHER]

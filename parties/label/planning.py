@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from parties import rows
 from parties.config import Config
-from vfl.calibration import measure, shared_sums
+from parties.data import rows
+from vfl.algorithms.trees.cost_model import Link, Machine, Partner, Plan, Work, plan
+from vfl.algorithms.trees.machine_speed import measure, shared_sums
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ParameterError
-from vfl.params import TreeParams
-from vfl.planning import Link, Machine, Partner, Plan, Work, plan
 
 
 class Wanted(NamedTuple):
@@ -55,6 +55,8 @@ def work(config: Config, wanted: Wanted) -> Work:
     they share sums; the columns of partners elsewhere are taken to be alike.
     """
     params = config.model
+    if not isinstance(params, TreeParams):
+        raise ParameterError("only trainings of trees are planned; leave [model] to parameters of trees")
     n_rows, columns, partner_columns = wanted.rows, wanted.columns, wanted.partner_columns
     is_label = config.party.role == "label"
     if is_label and not partner_columns:

@@ -6,13 +6,13 @@ import numpy as np
 from msgspec import Struct
 
 from parties.config import Config
-from parties.feature.store import PeerStore
-from parties.label.archive import Archive
-from parties.rows import Source
+from parties.data.rows import Source
+from parties.storage.model_store import ModelStore
+from parties.storage.peer_store import PeerStore
+from vfl.algorithms.scorecard.card import PointsRow, points_table
+from vfl.algorithms.scorecard.points import Scale
 from vfl.errors import StateError
-from vfl.linear.model import LinearFeatureShare, LinearLabelShare
-from vfl.scorecard.card import PointsRow, points_table
-from vfl.scorecard.points import Scale
+from vfl.linear_model.parts import LinearFeaturePart, LinearLabelPart
 
 
 class Scorecard(Struct, frozen=True, kw_only=True):
@@ -47,13 +47,13 @@ def scorecard(config: Config, model: str, scale: Scale, peer: str | None = None)
         StateError: no such model, or one that has no points: not linear, or not on weights of evidence.
     """
     is_label = config.party.role == "label"
-    share = _label_share(config, model) if is_label else _feature_share(config, model, peer)
-    if share.binning is None:
+    part = _label_part(config, model) if is_label else _feature_part(config, model, peer)
+    if part.binning is None:
         raise StateError(f"model {model} is not on weights of evidence; train one with --binning")
     base, peers = None, dict[str, float]()
-    if isinstance(share, LinearLabelShare):
-        base = scale.base_points(share.intercept)
-        strangers = zip(share.owners, share.peers, strict=True)
+    if isinstance(part, LinearLabelPart):
+        base = scale.base_points(part.intercept)
+        strangers = zip(part.owners, part.peers, strict=True)
         peers = {name: -scale.factor * of.unknown for name, of in strangers}
     return Scorecard(
         model=model,
@@ -63,24 +63,24 @@ def scorecard(config: Config, model: str, scale: Scale, peer: str | None = None)
         base_odds=scale.base_odds,
         base_points=base,
         unknown=peers,
-        rows=points_table(share.binning, np.array(share.terms.coefficients), scale),
+        rows=points_table(part.binning, np.array(part.terms.coefficients), scale),
     )
 
 
-def _label_share(config: Config, model: str) -> LinearLabelShare:
-    _, share = Archive(config).load_model(model)
-    if not isinstance(share, LinearLabelShare) or share.params.loss != "logistic":
+def _label_part(config: Config, model: str) -> LinearLabelPart:
+    _, part = ModelStore(config).load_model(model)
+    if not isinstance(part, LinearLabelPart) or part.params.loss != "logistic":
         raise StateError(f"model {model} is no logistic model: only such a one has a scorecard")
-    return share
+    return part
 
 
-def _feature_share(config: Config, model: str, peer: str | None) -> LinearFeatureShare:
+def _feature_part(config: Config, model: str, peer: str | None) -> LinearFeaturePart:
     source = Source(config)
     stores = {name: PeerStore(config, name, source) for name in config.peers if peer in (None, name)}
-    having = [name for name, store in stores.items() if store.has("share", model)]
+    having = [name for name, store in stores.items() if store.has("part", model)]
     if len(having) > 1:
         raise StateError(f"{', '.join(having)} each have a model {model}; say which with --peer")
-    share = stores[having[0]].load_share(model) if having else None
-    if not isinstance(share, LinearFeatureShare):
+    part = stores[having[0]].load_part(model) if having else None
+    if not isinstance(part, LinearFeaturePart):
         raise StateError(f"this party has no share of a linear model {model}")
-    return share
+    return part

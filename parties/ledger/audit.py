@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from parties.contracts.kept import Contracts
-from parties.ledger.chain import Finding, Linked, breaks
+from parties.contracts.contract_store import ContractStore
+from parties.ledger.chain import Finding, Linked, verify_chain
 from parties.ledger.entries import START, UNKNOWN, Entry, Ledger, Signed, digest
 from parties.ledger.heads import JOBLESS, Head, read
 from vfl.errors import StateError, VflError
-from vfl.wire.messages import CloseLedger
-from vfl.wire.states import REPLIES
-
-_REQUESTS = {request.__name__ for request in REPLIES} - JOBLESS
+from vfl.jobs import PROTOCOL
+from vfl.wire.ledger_messages import CloseLedger
 
 
 class Verdict(NamedTuple):
@@ -34,7 +32,7 @@ class Verdict(NamedTuple):
 
 def verify(
     ledger: Ledger,
-    contracts: Contracts,
+    contracts: ContractStore,
     public: str,
     peers: Mapping[str, str | None],
     against: Iterable[Signed] = (),
@@ -59,7 +57,7 @@ def verify(
 
 def _audited(
     ledger: Ledger,
-    contracts: Contracts,
+    contracts: ContractStore,
     own: bytes,
     peers: Mapping[str, str | None],
     against: Iterable[Signed],
@@ -72,7 +70,7 @@ def _audited(
         {*claims, *(head for _, found in readable for head in (found.label_head, found.feature_head))}
     )
     entries = seen.watch(ledger.entries())
-    findings += breaks(entries)
+    findings += verify_chain(entries)
     for _ in entries:  # what is behind a break
         pass
     findings += _unkept(seen.closings, kept)
@@ -93,6 +91,7 @@ class _Seen:
 
     def __init__(self, wanted: set[bytes | None]) -> None:
         self._wanted = wanted
+        self._requests = PROTOCOL.reply_names.keys() - JOBLESS
         self.heads: dict[bytes, int] = {}
         self.closings: dict[int, Entry] = {}
         self.jobs: dict[str, str] = {}
@@ -108,7 +107,7 @@ class _Seen:
         self.last, self.hash = entry.entry, link
         if link in self._wanted:
             self.heads[link] = entry.entry
-        if entry.outcome == "ok" and entry.kind in _REQUESTS:
+        if entry.outcome == "ok" and entry.kind in self._requests:
             self.jobs.setdefault(entry.job, entry.peer)
             self.contracts.setdefault(entry.contract, entry.entry)
             if entry.kind == CloseLedger.__name__:
@@ -135,7 +134,7 @@ def _unkept(closings: dict[int, Entry], kept: Iterable[Signed]) -> Iterator[Find
             yield Finding(number, f"what was signed at entry {number} was removed")
 
 
-def _terms(named: Mapping[str, int], contracts: Contracts) -> Iterator[Finding]:
+def _terms(named: Mapping[str, int], contracts: ContractStore) -> Iterator[Finding]:
     """Yield what of the contracts that entries name is not what was signed any more."""
     faults = contracts.faults()
     for contract, number in named.items():

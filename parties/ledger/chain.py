@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def breaks(entries: Iterable[Linked]) -> Iterator[Finding]:
+def verify_chain(entries: Iterable[Linked]) -> Iterator[Finding]:
     """Yield each place where an entry does not follow the one before.
 
     What follows a changed entry is looked at too; behind one that was removed, inserted or moved, nothing can

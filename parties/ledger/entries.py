@@ -16,10 +16,11 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
-from parties import database
+from parties.storage import database
 from vfl.errors import VflError
 from vfl.wire.channel import Channel
-from vfl.wire.messages import CloseLedger, Identifier
+from vfl.wire.ledger_messages import CloseLedger
+from vfl.wire.message import Identifier
 
 START = bytes(32)
 """What stands for the hash before the first entry."""

@@ -16,20 +16,21 @@ from parties.config import Config
 from parties.keys import identity
 from parties.ledger.entries import Ledger, Signed, heading, outcome_of
 from vfl.errors import BadSignature, LedgersDiffer, NotAllowed, VflError
-from vfl.wire import messages as m
+from vfl.jobs import PROTOCOL
+from vfl.wire import ledger_messages as m
 from vfl.wire.channel import Channel
-from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
-from vfl.wire.states import TRANSITIONS, State
+from vfl.wire.codec import Envelope, decode, decode_answer, decoder_of, encode
+from vfl.wire.message import Message, Refusal
 
 log = logging.getLogger("parties")
 
 JOBLESS = {"ProposeContract"}
 """Requests that are about a contract and no part of a job, so nothing is signed after them."""
 
-CLOSINGS = {
-    kind.__name__ for (before, kind), after in TRANSITIONS.items() if after is State.CLOSED is not before
-} - JOBLESS
-"""Requests that end a job."""
+
+def ends_a_job(kind: str) -> bool:
+    """Return whether requests of a kind end a job, so that its exchanges are signed after them."""
+    return kind in PROTOCOL.closings and kind not in JOBLESS
 
 
 class Head(NamedTuple):
@@ -65,8 +66,9 @@ class Head(NamedTuple):
 
 def read(signed: Signed) -> Head:
     """Return what two kept frames say; raises MalformedMessage, or BadSignature where they do not fit."""
-    asked, given = decode_request(signed.request), decode_reply(signed.reply)
-    if not isinstance(asked.body, m.CloseLedger) or not isinstance(given.body, m.LedgerClosed):
+    asked = decode(signed.request, decoder_of(m.CloseLedger))
+    given = decode_answer(signed.reply, m.LedgerClosed)
+    if not isinstance(given.body, m.LedgerClosed):
         raise BadSignature("these are not the frames in which ledger heads are signed")
     return _head(asked, asked.body, given.body)
 
@@ -89,7 +91,7 @@ class SigningChannel:
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
         reply = self._channel.exchange(peer, frame)
-        if heading(frame).kind in CLOSINGS and outcome_of(reply) == "ok":
+        if ends_a_job(heading(frame).kind) and outcome_of(reply) == "ok":
             try:
                 self._sign(peer, frame)
             except VflError as error:
@@ -101,7 +103,7 @@ class SigningChannel:
     def _sign(self, peer: str, closing: bytes) -> None:
         theirs = _identity_of(self._config, peer)
         own = identity.load(self._config)
-        ended = decode_request(closing)
+        ended = PROTOCOL.decode_request(closing)
         exchanges, digest = self._ledger.exchanges(peer, ended.job, ended.contract)
         _, head = self._ledger.head()
         public = bytes.fromhex(own.public)
@@ -109,8 +111,8 @@ class SigningChannel:
         content = _label_content(_head(ended, draft, m.LedgerClosed(bytes(32), theirs, bytes(64))))
         request = msgspec.structs.replace(draft, signature=own.sign("ledger head", content))
         frame = encode(msgspec.structs.replace(ended, sequence=ended.sequence + 1, body=request))
-        answer = decode_reply(self._channel.exchange(peer, frame)).body
-        if isinstance(answer, m.Refusal):
+        answer = decode_answer(self._channel.exchange(peer, frame), m.LedgerClosed).body
+        if isinstance(answer, Refusal):
             raise LedgersDiffer(f"it refused with {answer.code}: {answer.text}")
         if not isinstance(answer, m.LedgerClosed) or answer.identity != theirs:
             raise BadSignature("it answered with something else, or by another identity than its own")
@@ -118,7 +120,7 @@ class SigningChannel:
 
 
 def countersign(
-    config: Config, ledger: Ledger, peer: str, envelope: Envelope[m.Request], asked: m.CloseLedger
+    config: Config, ledger: Ledger, peer: str, envelope: Envelope[Message], asked: m.CloseLedger
 ) -> m.LedgerClosed:
     """Return a feature party's answer to a label party that closes the ledger of a job.
 
@@ -154,7 +156,7 @@ def _identity_of(config: Config, peer: str) -> bytes:
     return bytes.fromhex(public)
 
 
-def _head(envelope: Envelope[m.Request], asked: m.CloseLedger, given: m.LedgerClosed) -> Head:
+def _head(envelope: Envelope[Message], asked: m.CloseLedger, given: m.LedgerClosed) -> Head:
     label = (asked.identity, asked.head, asked.signature)
     feature = (given.identity, given.head, given.signature)
     return Head(envelope.contract, envelope.job, asked.exchanges, asked.digest, *label, *feature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,35 +10,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from parties import database
 from parties.config import Config
-from parties.contracts.described import Description, describe
-from parties.contracts.kept import Contracts
+from parties.contracts.contract_store import ContractStore
+from parties.contracts.summary import ContractSummary, describe
 from parties.ledger.entries import UNKNOWN, Entry, Ledger, Signed
-from parties.ledger.heads import CLOSINGS, JOBLESS
+from parties.ledger.heads import JOBLESS, ends_a_job
+from parties.storage import database
 from vfl.errors import DataError
-from vfl.wire.messages import CloseLedger
-from vfl.wire.reveals import REVEALS
-from vfl.wire.states import REPLIES
+from vfl.jobs import JOB_TYPES, PROTOCOL
+from vfl.wire.ledger_messages import CloseLedger
 
 FORMAT = 1
 """Version of the exported JSON."""
 
-ACTIVITIES = {
-    "OpenAlignment": "finding out which customers both parties have",
-    "OpenTraining": "training trees on columns of both parties",
-    "OpenBinning": "weighing the feature party's columns for a scorecard",
-    "OpenLinear": "training a linear model on columns of both parties",
-    "OpenShared": "training a linear model on shares of columns of both parties",
-    "OpenScoring": "scoring customers with a model",
-    "AskShare": "handing over the feature party's share of a model",
-}
-"""What a job does, by the message that opens it; what for is in its contract."""
 
-_REPLY_TO = {request.__name__: reply.__name__ for request, reply in REPLIES.items()}
-
-
-class Told(Struct, kw_only=True):
+class Disclosed(Struct, kw_only=True):
     """Messages of one kind in one direction, and what each reveals to its receiver."""
 
     kind: str
@@ -69,8 +56,8 @@ class JobRecord(Struct, kw_only=True):
     signed: bool = False
     requests: int = 0
     refused: int = 0
-    disclosed: list[Told] = []
-    learnt: list[Told] = []
+    disclosed: list[Disclosed] = []
+    learnt: list[Disclosed] = []
 
 
 class Line(Struct, kw_only=True):
@@ -102,7 +89,7 @@ class Export(Struct, kw_only=True):
     party: str
     identity: str
     written: str
-    contracts: list[Description]
+    contracts: list[ContractSummary]
     jobs: list[JobRecord]
     entries: list[Line]
     signed: list[Signed]
@@ -110,7 +97,7 @@ class Export(Struct, kw_only=True):
 
 
 def export(
-    ledger: Ledger, contracts: Contracts, config: Config, identity: str, peer: str | None = None
+    ledger: Ledger, contracts: ContractStore, config: Config, identity: str, peer: str | None = None
 ) -> Export:
     """Return all of a ledger, or what concerns one peer.
 
@@ -119,7 +106,9 @@ def export(
     """
     lines = [line_of(entry, link) for entry, link in ledger.entries() if peer in (None, entry.peer)]
     numbers, named = {line.entry for line in lines}, {line.contract for line in lines}
-    described = [describe(kept, config) for kept in contracts.all() if kept.digest.hex() in named]
+    described = [
+        describe(kept, config, time.time()) for kept in contracts.all() if kept.digest.hex() in named
+    ]
     if peer is not None:
         described = [replace(one, columns=UNKNOWN, approved_by=[], rejected_by=[]) for one in described]
     return Export(
@@ -143,7 +132,11 @@ def load(content: bytes) -> Export:
 
 def line_of(entry: Entry, link: bytes) -> Line:
     """Return an entry as it is exported."""
-    told = (f"{kind}: {REVEALS[kind]}" for kind in (entry.kind, _reply_of(entry)) if kind in REVEALS)
+    told = (
+        f"{kind}: {PROTOCOL.reveals[kind]}"
+        for kind in (entry.kind, _reply_of(entry))
+        if kind in PROTOCOL.reveals
+    )
     fields = entry._asdict() | {"hash": link, "reveals": ". ".join(told)}
     plain: dict[str, Any] = {
         key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()
@@ -158,11 +151,16 @@ def records(ledger: Ledger) -> list[JobRecord]:
     """
     found: dict[tuple[str, str], JobRecord] = {}
     for entry, _ in ledger.entries():
-        begins = entry.job != UNKNOWN and entry.kind in _REPLY_TO and entry.kind not in JOBLESS
+        begins = entry.job != UNKNOWN and entry.kind in PROTOCOL.reply_names and entry.kind not in JOBLESS
         if begins or (entry.peer, entry.job) in found:
             record = found.setdefault((entry.peer, entry.job), _begun(entry))
             _add(record, entry)
     return list(found.values())
+
+
+def _activities() -> dict[str, str]:
+    """Return what a job does by the message that opens it; what for is in its contract."""
+    return {opening.__name__: job.activity for opening, job in JOB_TYPES.items()}
 
 
 def _begun(entry: Entry) -> JobRecord:
@@ -171,7 +169,7 @@ def _begun(entry: Entry) -> JobRecord:
         contract=entry.contract,
         peer=entry.peer,
         asked_by="us" if entry.direction == "out" else "peer",
-        activity=ACTIVITIES.get(entry.kind, "unknown: its opening is not in the ledger"),
+        activity=_activities().get(entry.kind, "unknown: its opening is not in the ledger"),
         began=entry.time,
         last=entry.time,
         disclosed=[],
@@ -189,7 +187,7 @@ def _add(record: JobRecord, entry: Entry) -> None:
     elif not answered:
         record.ended = "refused"
     else:
-        record.ended = "closed" if entry.kind in CLOSINGS else "open"
+        record.ended = "closed" if ends_a_job(entry.kind) else "open"
     asked, given = (
         (record.disclosed, record.learnt) if entry.direction == "out" else (record.learnt, record.disclosed)
     )
@@ -200,14 +198,14 @@ def _add(record: JobRecord, entry: Entry) -> None:
 
 def _reply_of(entry: Entry) -> str:
     """Return the kind of the reply, which entries do not name; ``-`` without one."""
-    answered = _REPLY_TO.get(entry.kind, "-") if entry.outcome == "ok" else "Refusal"
+    answered = PROTOCOL.reply_names.get(entry.kind, "-") if entry.outcome == "ok" else "Refusal"
     return answered if entry.reply_bytes else "-"
 
 
-def _count(told: list[Told], kind: str, size: int) -> None:
+def _count(told: list[Disclosed], kind: str, size: int) -> None:
     one = next((one for one in told if one.kind == kind), None)
     if one is None:
-        one = Told(kind=kind, reveals=REVEALS.get(kind, "-"))
+        one = Disclosed(kind=kind, reveals=PROTOCOL.reveals.get(kind, "-"))
         told.append(one)
     one.messages += 1
     one.bytes += size

@@ -25,7 +25,7 @@ _Result = TypeVar("_Result")
 log = logging.getLogger("parties")
 
 
-class PatientChannel:
+class RetryingChannel:
     """A channel that sends a message again where it could not be delivered, or its answer was lost.
 
     That is safe: the peer knows the last request of a job by its bytes and gives the same answer again. One

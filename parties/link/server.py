@@ -18,9 +18,9 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from parties.config import Config
 from parties.keys import tls
 from parties.link.transport import IDLE_SECONDS
-from parties.logs import event
+from parties.telemetry.logs import event
 from vfl.errors import ConfigError
-from vfl.wire.messages import MAX_FRAME_BYTES
+from vfl.wire.message import MAX_FRAME_BYTES
 
 HANDSHAKE_SECONDS = 10.0
 MAX_HANDSHAKES = 64

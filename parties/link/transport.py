@@ -12,14 +12,14 @@ from typing import NamedTuple
 import httpcore
 
 from parties.config import Config
+from parties.config.settings import Peer
 from parties.keys import tls
 from parties.ledger.entries import heading
 from parties.link.timeline import HEADER, peer_spans
-from parties.logs import event
-from parties.settings import Peer
+from parties.telemetry.logs import event
 from vfl.errors import ConfigError, PeerUnreachable, TooLarge, VflError
 from vfl.trace import Span, is_recording, span
-from vfl.wire.messages import MAX_FRAME_BYTES
+from vfl.wire.message import MAX_FRAME_BYTES
 
 PATH = "/v1/messages"
 CONTENT_TYPE = "application/octet-stream"

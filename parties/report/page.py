@@ -9,13 +9,13 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from parties import database
-from parties.label.archive import ModelRecord
 from parties.label.evaluation import Evaluation
-from parties.label.labelled import LabelledScores
+from parties.label.evaluation_data import EvaluationData
 from parties.report import plots, tables
-from parties.versions import version_of
-from vfl.alerts import money_curve
+from parties.storage import database
+from parties.storage.model_store import ModelRecord, headline
+from parties.telemetry.versions import version_of
+from vfl.evaluation.alerts import money_curve
 
 TEMPLATE = "report.html"
 
@@ -32,7 +32,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-def render(evaluation: Evaluation, scored: LabelledScores, record: ModelRecord) -> str:
+def render(evaluation: Evaluation, scored: EvaluationData, record: ModelRecord) -> str:
     """Return the page.
 
     Args:
@@ -57,7 +57,7 @@ def render(evaluation: Evaluation, scored: LabelledScores, record: ModelRecord) 
 
 def _provenance(evaluation: Evaluation, record: ModelRecord) -> list[tuple[str, str]]:
     label_party = evaluation.views[0].name.removesuffix(" alone")
-    kind = f"{record.trees:,} trees" if record.algorithm == "trees" else "a linear model"
+    kind = headline(record)
     return [
         ("model", f"{record.model}, trained {record.created}"),
         ("trained on", f"{record.rows:,} rows, {kind}, alignment {record.alignment}"),
@@ -72,7 +72,7 @@ def _provenance(evaluation: Evaluation, record: ModelRecord) -> list[tuple[str, 
     ]
 
 
-def _pictures(evaluation: Evaluation, scored: LabelledScores) -> dict[str, Picture]:
+def _pictures(evaluation: Evaluation, scored: EvaluationData) -> dict[str, Picture]:
     """Return the plots by section of the page; without what the rows do not allow."""
     first, last = evaluation.views[0], evaluation.views[-1]
     alone, together = first.measures, last.measures
@@ -124,7 +124,7 @@ def _pictures(evaluation: Evaluation, scored: LabelledScores) -> dict[str, Pictu
     return found
 
 
-def _money(evaluation: Evaluation, scored: LabelledScores) -> Picture:
+def _money(evaluation: Evaluation, scored: EvaluationData) -> Picture:
     assert scored.amounts is not None  # noqa: S101  # looked at by the caller
     asked, days = evaluation.asked, evaluation.days or 1
     views = (evaluation.views[0].name, evaluation.views[-1].name)

@@ -88,9 +88,9 @@ def distribution(labels: Array, scores: Array) -> str:
         edges = np.histogram_bin_edges(scores, BARS)
         for number, value in enumerate((0, 1)):
             of = scores[labels == value]
-            share = np.full(len(of), 1 / max(1, len(of)))
+            part = np.full(len(of), 1 / max(1, len(of)))
             axes.hist(
-                of, edges.tolist(), weights=share, label=f"label {value}", histtype="step", **_line(number)
+                of, edges.tolist(), weights=part, label=f"label {value}", histtype="step", **_line(number)
             )
         axes.set_yscale("log")
         axes.legend(loc="upper right")

@@ -7,10 +7,10 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from parties.config import Config
-from parties.contracts.described import Description
+from parties.contracts.summary import ContractSummary
 from parties.ledger.entries import UNKNOWN
 from parties.ledger.processing import Export
-from parties.versions import version_of
+from parties.telemetry.versions import version_of
 
 TEMPLATE = "processing.html"
 
@@ -53,11 +53,11 @@ def render(export: Export, config: Config) -> str:
     )
 
 
-def _about(contract: Description) -> str:
+def _about(contract: ContractSummary) -> str:
     named = {name: getattr(contract, name) for name in ("alignment", "binning", "model", "algorithm")}
     return ", ".join(f"{name} {value}" for name, value in named.items() if value != UNKNOWN)
 
 
-def _limits(contract: Description) -> str:
+def _limits(contract: ContractSummary) -> str:
     numbers = {words: getattr(contract, name) for name, words in LIMITS.items()}
     return ", ".join(words.format(number) for words, number in numbers.items() if number) or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vfl.bootstrap import LEVEL
+from vfl.evaluation.bootstrap import LEVEL
 
 if TYPE_CHECKING:  # commands that print a table need not wait for what evaluations import
     from parties.label.evaluation import Evaluation, Gain, Measures

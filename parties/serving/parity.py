@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from parties.label.customers import Population
-from parties.serving.answers import Record, Scored
+from parties.label.cohort import Population
+from parties.serving.deployment import Deployment
 from parties.serving.publication import Parity
-from parties.serving.served import Served
+from parties.serving.schemas import Record, Scored
+from vfl.algorithms.registry import ALGORITHMS
+from vfl.arrays import Float32, Floats, Integers
 from vfl.errors import StateError
-from vfl.scoring.kinds import model_of
-from vfl.scoring.model import Told
-
-Float32 = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.floating[Any]]
-Integers = npt.NDArray[np.int64]
+from vfl.model.predictor import Answers
 
 NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
-NEVER_ASKED: Told = np.zeros((0, 0), dtype=np.bool_)
+NEVER_ASKED: Answers = np.zeros((0, 0), dtype=np.bool_)
 
 SAMPLE_ROWS = 1_000
 """Customers drawn; all of a population that has fewer."""
@@ -37,7 +31,7 @@ WITHIN = 1e-12
 """By which scores of two libraries in float64 may differ, of scores above 1: they add in another order."""
 
 
-def check(served: Served, customers: Population, batch: Float32, seconds: float) -> Parity:
+def check(served: Deployment, customers: Population, batch: Float32, seconds: float) -> Parity:
     """Score a sample of customers online and with another library, and compare with their scores in batch.
 
     The other library (XGBoost for trees, scikit-learn for linear models) gets the label party's own view of
@@ -80,7 +74,7 @@ def _sample(positions: dict[str, Integers], n_rows: int) -> Integers:
     return np.unique(np.concatenate(drawn))
 
 
-def _online(served: Served, records: list[Record], seconds: float) -> Float32:
+def _online(served: Deployment, records: list[Record], seconds: float) -> Float32:
     requests = [records[row : row + 1] for row in range(min(ALONE_ROWS, len(records)))]
     requests += [records[row : row + REQUEST_ROWS] for row in range(ALONE_ROWS, len(records), REQUEST_ROWS)]
     scores: list[float] = []
@@ -93,14 +87,14 @@ def _online(served: Served, records: list[Record], seconds: float) -> Float32:
     return np.array(scores, dtype=np.float32)
 
 
-def _judged(served: Served, columns: Float32, positions: dict[str, Integers], seconds: float) -> Floats:
-    told, known = [NEVER_ASKED] * len(served.share.owners), [NO_ROWS] * len(served.share.owners)
-    for number, peer in enumerate(served.share.owners):
+def _judged(served: Deployment, columns: Float32, positions: dict[str, Integers], seconds: float) -> Floats:
+    told, known = [NEVER_ASKED] * len(served.part.owners), [NO_ROWS] * len(served.part.owners)
+    for number, peer in enumerate(served.part.owners):
         if peer in served.partners:
             known[number] = np.flatnonzero(positions[peer] >= 0)
             asked = served.partners[peer].ask(positions[peer][known[number]])
             told[number] = asked.answer.result(seconds)
-    return model_of(served.share).judged(columns, told, known)
+    return ALGORITHMS.predictor(served.part).reference_predictions(columns, told, known)
 
 
 def _compare(how: str, scores: Floats, batch: Float32) -> None:

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from parties.config import Config
-from parties.feature.store import read_stored, write_new
-from parties.label.archive import Archive
-from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
+from parties.serving.schemas import Fallback, PopulationCard, ThresholdCard
+from parties.storage.model_store import ModelStore
+from parties.storage.peer_store import read_stored, write_new
 from vfl.errors import StateError
-from vfl.scoring.fallback import Link
+from vfl.scoring.platt_scaling import PlattScaling
 
 
 class Parity(Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Publication(Struct, frozen=True, kw_only=True, tag="publication"):
     population: PopulationCard
     threshold: ThresholdCard
     fallback: Fallback
-    link: Link
+    link: PlattScaling
     reasons: dict[str, list[str]]
     metrics: dict[str, float]
     metrics_on: Literal["validation", "training"]
@@ -71,7 +71,7 @@ class Publications:
     """The publications of all models, ``models/MODEL/publications/NNNN.json``."""
 
     def __init__(self, config: Config) -> None:
-        self._models = Archive(config).models
+        self._models = ModelStore(config).models
 
     def newest(self) -> dict[str, int]:
         """Return the number of the newest version of each model that was ever published."""

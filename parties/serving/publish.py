@@ -6,31 +6,29 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from parties import database
 from parties.config import Config
-from parties.label.archive import Archive
-from parties.label.customers import Population
-from parties.label.labelled import LabelledScores
+from parties.label.cohort import Population
+from parties.label.evaluation_data import EvaluationData
 from parties.label.party import LabelParty
-from parties.ledger.entries import Ledger, LedgerChannel
-from parties.ledger.heads import SigningChannel
+from parties.ledger.entries import Ledger
+from parties.link.channels import channel_to_peers
 from parties.link.transport import HttpsChannel
-from parties.progress import Progress, silent
-from parties.serving.answers import Fallback, PopulationCard, ThresholdCard
+from parties.serving.deployment import Deployment
 from parties.serving.parity import check
 from parties.serving.publication import Parity, Publication, Publications, Withdrawal
+from parties.serving.schemas import Fallback, PopulationCard, ThresholdCard
 from parties.serving.scorer import Scorer
-from parties.serving.served import Served
-from vfl import metrics
+from parties.storage import database
+from parties.storage.model_store import ModelStore
+from parties.telemetry.progress import Progress, silent
+from vfl.algorithms.registry import ALGORITHMS
+from vfl.arrays import Float32
 from vfl.errors import StateError
-from vfl.scoring.fallback import fit
-from vfl.scoring.kinds import model_of
-from vfl.scoring.model import BLOCK_ROWS
-from vfl.thresholds import Rule
-
-Float32 = npt.NDArray[np.float32]
+from vfl.evaluation import metrics
+from vfl.evaluation.thresholds import Rule
+from vfl.model.predictor import BLOCK_ROWS
+from vfl.scoring.platt_scaling import fit
 
 DEFAULT_RULE = Rule("fpr", 0.01)
 
@@ -62,17 +60,17 @@ def publish(
         AwaitingApproval: people at peers have to approve contracts first; nothing has been scored yet.
         PeerError: from a peer, or on the way to it.
     """
-    archive, publications = Archive(config), Publications(config)
+    archive, publications = ModelStore(config), Publications(config)
     alone = archive.load_bank_only(model)
     number = publications.newest().get(model, 0) + 1
     with LabelParty(config) as party:
         customers = party.population(model, population, on_progress=on_progress)
         alignments = {party.record(model).alignment, customers.record.alignment}
-        party.agree_to_score(model, sorted(alignments))
-        known = party.labelled_scores(model, on_progress=on_progress)
+        party.obtain_scoring_contracts(model, sorted(alignments))
+        known = party.evaluation_data(model, on_progress=on_progress)
         batch = party.score_population(model, customers, on_progress=on_progress)
-    _, share = archive.load_model(model)
-    link = fit(model_of(alone).batch_margins(known.columns), known.together, share.objective)
+    _, part = archive.load_model(model)
+    link = fit(ALGORITHMS.predictor(alone).batch_margins(known.columns), known.together, part.objective)
     draft = Publication(
         model=model,
         number=number,
@@ -80,7 +78,7 @@ def publish(
         alignment=customers.record.alignment,
         source=None if population is None else str(Path(population).resolve()),
         population=_population(config, customers),
-        threshold=_threshold(number, rule, known, Scorer(share, alone, link, config.party.name)),
+        threshold=_threshold(number, rule, known, Scorer(part, alone, link, config.party.name)),
         fallback=fallback,
         link=link,
         reasons={},
@@ -109,8 +107,8 @@ def _checked(config: Config, draft: Publication, customers: Population, batch: F
     seconds = config.serving.max_budget_ms / 1e3
     with HttpsChannel(config, answer_seconds=seconds) as https:
         ledger = Ledger(database.connect(config))
-        channel = SigningChannel(LedgerChannel(https, ledger), ledger, config)
-        served = Served(config, draft, channel)
+        channel = channel_to_peers(https, ledger, config, retrying=False)
+        served = Deployment(config, draft, channel)
         try:
             parity = check(served, customers, batch, seconds)
             return msgspec.structs.replace(draft, parity=parity, reasons=served.reason_names())
@@ -118,7 +116,7 @@ def _checked(config: Config, draft: Publication, customers: Population, batch: F
             served.close()
 
 
-def _threshold(number: int, rule: Rule, known: LabelledScores, scorer: Scorer) -> ThresholdCard:
+def _threshold(number: int, rule: Rule, known: EvaluationData, scorer: Scorer) -> ThresholdCard:
     starts = range(0, len(known.columns), BLOCK_ROWS)
     alone = np.concatenate(
         [scorer.alone(known.columns[start : start + BLOCK_ROWS]).scores for start in starts]
@@ -130,7 +128,7 @@ def _threshold(number: int, rule: Rule, known: LabelledScores, scorer: Scorer) -
     return ThresholdCard(version=number, rule=str(rule), joint=joint, bank_only=bank_only)
 
 
-def _metrics(known: LabelledScores) -> dict[str, float]:
+def _metrics(known: EvaluationData) -> dict[str, float]:
     measures = {"roc_auc": metrics.roc_auc, "pr_auc": metrics.pr_auc, "ks": metrics.ks}
     return {name: measure(known.labels, known.together, known.weights) for name, measure in measures.items()}
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parties.serving.answers import Reason
-from vfl.scoring.fallback import Link
-from vfl.scoring.kinds import AnyLabelShare
-from vfl.scoring.model import Model
+from parties.serving.schemas import Reason
+from vfl.model.part import LabelPart
+from vfl.model.predictor import Predictor
+from vfl.scoring.platt_scaling import PlattScaling
 from vfl.scoring.reasons import names, top
 
 
@@ -29,14 +29,14 @@ class Reasons:
 
     def __init__(
         self,
-        model: Model,
-        share: AnyLabelShare,
+        model: Predictor,
+        part: LabelPart,
         own: str,
         told: Sequence[Sequence[str]],
-        link: Link | None = None,
+        link: PlattScaling | None = None,
     ) -> None:
-        self._model, self._link = model, link or Link(1.0, 0.0)
-        self._reasons = names(share, own, told)
+        self._model, self._link = model, link or PlattScaling(1.0, 0.0)
+        self._reasons = names(part, own, told)
 
     def of(self, gathered: npt.NDArray[Any], count: int) -> tuple[list[list[Reason]], float]:
         """Return for each row its largest contributions, largest first, and the base of all.

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from parties.serving.answers import Reason
-from parties.serving.asking import Told
+from parties.serving.fanout import PeerReply
 from parties.serving.reasons import Reasons
-from vfl.scoring.fallback import Link
-from vfl.scoring.kinds import AnyLabelShare, model_of
-
-Bool = npt.NDArray[np.bool_]
-Float32 = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
+from parties.serving.schemas import Reason
+from vfl.algorithms.registry import ALGORITHMS
+from vfl.arrays import Bool, Float32, Integers
+from vfl.model.part import LabelPart
+from vfl.scoring.platt_scaling import PlattScaling
 
 NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
 
@@ -39,14 +36,14 @@ class Scorer:
         bank: name of the label party.
     """
 
-    def __init__(self, share: AnyLabelShare, alone: AnyLabelShare, link: Link, bank: str) -> None:
-        self._share, self._alone, self._link, self._bank = share, alone, link, bank
-        self._joint_model, self._alone_model = model_of(share), model_of(alone)
+    def __init__(self, part: LabelPart, alone: LabelPart, link: PlattScaling, bank: str) -> None:
+        self._part, self._alone, self._link, self._bank = part, alone, link, bank
+        self._joint_model, self._alone_model = ALGORITHMS.predictor(part), ALGORITHMS.predictor(alone)
         self._alone_reasons: Reasons | None = None
         self._joint_reasons: tuple[Mapping[str, list[str]], Reasons] | None = None
 
     def joint(
-        self, columns: Float32, told: Mapping[str, Told], names: Mapping[str, list[str]], reasons: int
+        self, columns: Float32, told: Mapping[str, PeerReply], names: Mapping[str, list[str]], reasons: int
     ) -> Values:
         """Score rows with the joint model; what was not told counts as the model lets it.
 
@@ -56,8 +53,8 @@ class Scorer:
             names: by feature party the names of reasons; looked at where reasons are asked for.
             reasons: how many for each row.
         """
-        absent = Told("unknown_customer", NO_ROWS, None, 0.0)
-        parts = [told.get(owner, absent) for owner in self._share.owners]
+        absent = PeerReply("unknown_customer", NO_ROWS, None, 0.0)
+        parts = [told.get(owner, absent) for owner in self._part.owners]
         values, known = [part.values for part in parts], [part.known for part in parts]
         model = self._joint_model
         if not reasons:
@@ -83,7 +80,7 @@ class Scorer:
         self,
         complete: Bool,
         columns: Float32,
-        told: Mapping[str, Told],
+        told: Mapping[str, PeerReply],
         names: Mapping[str, list[str]],
         reasons: int,
     ) -> Values:
@@ -104,7 +101,7 @@ class Scorer:
     def _reasons_under(self, names: Mapping[str, list[str]]) -> Reasons:
         """Return the joint model's reasons under these names, made anew when a party has changed its own."""
         if self._joint_reasons is None or self._joint_reasons[0] != names:
-            by_owner: Sequence[list[str]] = [names.get(owner, []) for owner in self._share.owners]
-            told = Reasons(self._joint_model, self._share, self._bank, by_owner)
+            by_owner: Sequence[list[str]] = [names.get(owner, []) for owner in self._part.owners]
+            told = Reasons(self._joint_model, self._part, self._bank, by_owner)
             self._joint_reasons = dict(names), told
         return self._joint_reasons[1]

@@ -11,13 +11,14 @@ from typing import get_args
 
 import msgspec
 
-from parties import database
 from parties.config import Config
-from parties.ledger.entries import Ledger, LedgerChannel
-from parties.ledger.heads import SigningChannel
-from parties.link.greeting import GreetingChannel
+from parties.ledger.entries import Ledger
+from parties.link.channels import channel_to_peers
 from parties.link.transport import HttpsChannel
-from parties.serving.answers import (
+from parties.serving.deployment import Answered, Deployment
+from parties.serving.errors import BadRequest, NotReady, UnknownModel
+from parties.serving.publication import Publication, Publications
+from parties.serving.schemas import (
     Answer,
     ModelCard,
     Observation,
@@ -28,13 +29,12 @@ from parties.serving.answers import (
     Record,
     Scored,
 )
-from parties.serving.errors import BadRequest, NotReady, UnknownModel
-from parties.serving.publication import Publication, Publications
-from parties.serving.served import Answered, Served
+from parties.storage import database
+from parties.storage.model_store import headline
 from vfl.errors import ConfigError, VflError
-from vfl.scoring.kinds import AnyPeer
+from vfl.model.part import PeerPart
+from vfl.model.question import SCORING_ROWS
 from vfl.wire.channel import Channel
-from vfl.wire.messages import SCORING_ROWS
 
 LOOK_SECONDS = 1.0
 """How soon a new publication, or a withdrawal, is noticed."""
@@ -67,11 +67,9 @@ class Service:
         # Nobody waits for an answer longer than the largest budget.
         self._https = HttpsChannel(config, answer_seconds=config.serving.max_budget_ms / 1e3)
         ledger = Ledger(database.connect(config))
-        self._channel = channel or GreetingChannel(
-            SigningChannel(LedgerChannel(self._https, ledger), ledger, config)
-        )
+        self._channel = channel or channel_to_peers(self._https, ledger, config, retrying=False)
         self._publications = Publications(config)
-        self._served: dict[str, Served] = {}
+        self._served: dict[str, Deployment] = {}
         self._not_ready: dict[str, tuple[int, float]] = {}  # the number that failed, and when
         self._withdrawn: dict[str, int] = {}
         self._lock = threading.Lock()  # held while the entries of _served change
@@ -152,7 +150,7 @@ class Service:
             raise BadRequest(f"budget_ms: give 0 to {settings.max_budget_ms}")
         return budget_ms
 
-    def _find(self, model: str) -> Served:
+    def _find(self, model: str) -> Deployment:
         served = self._served.get(model)
         if served is None and model in self._not_ready:
             raise NotReady("the model is published, but cannot be served now; see the log of the service")
@@ -186,7 +184,7 @@ class Service:
         try:
             version = self._publications.load(model, number)
             served = (
-                Served(self._config, version, self._channel) if isinstance(version, Publication) else None
+                Deployment(self._config, version, self._channel) if isinstance(version, Publication) else None
             )
         except Exception as error:  # a fault of this program must not end the watch
             why = str(error) if isinstance(error, VflError) else type(error).__name__
@@ -199,7 +197,7 @@ class Service:
         self._serve(model, served)
         log.info("publication %d of model %s: %s", number, model, "served" if served else "withdrawn")
 
-    def _serve(self, model: str, served: Served | None) -> None:
+    def _serve(self, model: str, served: Deployment | None) -> None:
         """Put a version in the place of the one before, which is left once its requests are answered."""
         with self._lock:
             before = self._served.pop(model, None)
@@ -209,16 +207,16 @@ class Service:
             before.close()
 
 
-def card(config: Config, served: Served) -> ModelCard:
+def card(config: Config, served: Deployment) -> ModelCard:
     """Return what users of a model may know of it."""
-    publication, record, share = served.publication, served.record, served.share
+    publication, record, part = served.publication, served.record, served.part
     own = PartyCard(
-        role="label", columns=share.columns, columns_total=len(share.columns), reasons=share.features
+        role="label", columns=part.columns, columns_total=len(part.columns), reasons=part.features
     )
     parties = {config.party.name: own}
     reasons = served.reason_names()
-    peers: Sequence[AnyPeer] = share.peers
-    for peer, columns in zip(share.owners, peers, strict=True):
+    peers: Sequence[PeerPart] = part.peers
+    for peer, columns in zip(part.owners, peers, strict=True):
         parties[peer] = PartyCard(
             role="feature",
             columns=[name for name in columns.shown if name],
@@ -234,9 +232,9 @@ def card(config: Config, served: Served) -> ModelCard:
         validation_rows=record.validation_rows,
         parties=parties,
         algorithm=record.algorithm,
-        objective=share.objective,
-        trees=record.trees,
-        params=msgspec.to_builtins(share.params),
+        objective=part.objective,
+        summary=headline(record),
+        params=msgspec.to_builtins(part.params),
         metrics=publication.metrics,
         metrics_on=publication.metrics_on,
         threshold=publication.threshold,

@@ -11,20 +11,20 @@ from flask import Response, g, request
 from flask_openapi3 import OpenAPI
 from msgspec import Meta, Struct
 
-from parties import database
 from parties.config import Config
-from parties.logs import event
-from parties.metrics import Own
-from parties.serving.answers import Answer, ModelCard, Readiness, Scored, Unscored
+from parties.link.metrics import Own
+from parties.serving.schemas import Answer, ModelCard, Readiness, Scored, Unscored
 from parties.serving.service import Service
+from parties.storage import database
+from parties.telemetry.logs import event
 from parties.web import documents, problems
 from parties.web.access import Access, check_scope
 from parties.web.api_keys import ApiKeys
+from parties.web.api_metrics import MEDIA_TYPE, Metrics
 from parties.web.bodies import Reader
 from parties.web.documents import AUTHENTICATED, ModelList, describe
-from parties.web.metrics import MEDIA_TYPE, Metrics
 from parties.web.problems import ApiError
-from vfl.wire.messages import Identifier
+from vfl.wire.message import Identifier
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"

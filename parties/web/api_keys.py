@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from parties import database
+from parties.storage import database
 from vfl.errors import ParameterError, StateError
 
 PREFIX = "vfl"

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from parties.serving.answers import Record
+from parties.serving.schemas import Record
 from parties.web.problems import ApiError
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)

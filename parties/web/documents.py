@@ -13,7 +13,7 @@ from flask_openapi3 import Info, OpenAPI, Tag
 from flask_openapi3.models import Server
 from msgspec import Struct
 
-from parties.serving.answers import Answer, ModelCard, Readiness
+from parties.serving.schemas import Answer, ModelCard, Readiness
 from parties.web import problems
 from parties.web.problems import KINDS, Problem
 

@@ -13,8 +13,8 @@ from flask import Response
 from msgspec import Struct
 from werkzeug.exceptions import HTTPException
 
-from parties.serving.answers import Unscored
 from parties.serving.errors import BadRecord, ServiceError
+from parties.serving.schemas import Unscored
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:vfl:problem:"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.faults import guards, ledgers, survival, violations
-from benchmarks.faults.table import ACCEPTED, MODEL, OTHER, SAME, Outcome, summary, table
+from tests.faults import guards, ledgers, survival, violations
+from tests.faults.table import ACCEPTED, MODEL, OTHER, SAME, Outcome, summary, table
 
 
 def test_there_are_faults_of_every_kind_and_no_two_alike() -> None:

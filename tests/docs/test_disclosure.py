@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vfl.params import TreeParams
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.trees import messages as m
+from vfl.algorithms.trees.label_party import train
+from vfl.algorithms.trees.messages import DirectionsGiven
+from vfl.algorithms.trees.params import TreeParams
+from vfl.jobs import PROTOCOL
 from vfl.scoring.label_party import score
-from vfl.table import LabelTable
-from vfl.trees.label_party import train
-from vfl.wire import messages as m
-from vfl.wire.codec import decode_reply, decode_request
+from vfl.scoring.messages import ScoringOpened
 
 ROWS = 150
 PARAMS = TreeParams(n_estimators=2, max_depth=2, max_bin=8, subsample=0.8)
@@ -40,7 +42,7 @@ def trained(consortium, private_key, columns):
         frames = _tap(group)
         table = LabelTable(list(label.index), list(label.columns), label.to_numpy(np.float32), labels)
         result = train(group.sessions(), group.alignments, table, PARAMS, private_key, model_id="m")
-        return group, result.share, frames, table
+        return group, result.part, frames, table
 
     return run
 
@@ -64,7 +66,7 @@ def test_openings_do_not_depend_on_who_has_which_label(trained, columns):
     told = []
     for arrangement in (labels, np.roll(labels, 7)):
         _, _, frames, _ = trained(arrangement)
-        requests = [decode_request(request).body for request, _ in frames]
+        requests = [PROTOCOL.decode_request(request).body for request, _ in frames]
         told.append([body for body in requests if isinstance(body, (m.OpenTraining, m.OpenTree))])
     assert told[0] == told[1]
     assert len(told[0]) == 3
@@ -72,24 +74,24 @@ def test_openings_do_not_depend_on_who_has_which_label(trained, columns):
 
 def test_no_frame_names_a_customer_or_a_hidden_column(trained, columns):
     """Neither direction carries an identifier, a label party's column name, or a name its owner hides."""
-    _, share, frames, _ = trained(columns[2])
+    _, part, frames, _ = trained(columns[2])
     spoken = b"".join(request + reply for request, reply in frames)
     secrets = [*columns[0].index, *columns[0].columns, *columns[1].columns]
-    assert len(share.trees) == 2
+    assert len(part.trees) == 2
     assert not [name for name in secrets if name.encode() in spoken]
 
 
 def test_scoring_asks_for_every_split_whatever_the_path(trained, columns):
     """Other labels' trees and other own columns of the rows change no request of a scoring."""
-    group, share, frames, table = trained(columns[2])
+    group, part, frames, table = trained(columns[2])
     asked = []
     for own in (table.columns, -table.columns):
         frames.clear()
         rows = LabelTable(table.identifiers, table.names, own)
-        score(group.sessions(), group.alignments, share, rows, model_id="m")
-        asked.append([decode_request(request).body for request, _ in frames])
+        score(group.sessions(), group.alignments, part, rows, model_id="m")
+        asked.append([PROTOCOL.decode_request(request).body for request, _ in frames])
     assert asked[0] == asked[1]
-    given = [decode_reply(reply).body for _, reply in frames]
-    bits = next(body.go_left for body in given if isinstance(body, m.DirectionsGiven))
-    splits = next(body.parts for body in given if isinstance(body, m.ScoringOpened))
+    given = [PROTOCOL.decode_reply(reply).body for _, reply in frames]
+    bits = next(body.go_left for body in given if isinstance(body, DirectionsGiven))
+    splits = next(body.outputs for body in given if isinstance(body, ScoringOpened))
     assert len(bits) == (ROWS - 30) * -(-splits // 8)

@@ -13,19 +13,18 @@ import click
 import msgspec
 import pytest
 
-from parties.cli import main
-from vfl.wire import messages
+from parties.commands.cli import main
+from vfl.jobs import PROTOCOL
 from vfl.wire.handshake import Hello, Welcome
-from vfl.wire.reveals import REVEALS
-from vfl.wire.states import REPLIES, TRANSITIONS, diagram
+from vfl.wire.message import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+PROTOCOL_PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = README + (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
-MESSAGES = [*get_args(messages.Request), *get_args(messages.Reply)]
+MESSAGES = list(dict.fromkeys([*PROTOCOL.replies, *PROTOCOL.replies.values(), Refusal]))
 
 
 def commands(group: click.Group, path: str = "vfl") -> dict[str, click.Command]:
@@ -52,7 +51,7 @@ COMMANDS = commands(main) | spread(LOADED)
 
 def row_of(message: type) -> str:
     """Return the row of the protocol's tables that is about a message."""
-    rows = [line for line in PROTOCOL.splitlines() if line.startswith(f"| `{message.__name__}` |")]
+    rows = [line for line in PROTOCOL_PAGE.splitlines() if line.startswith(f"| `{message.__name__}` |")]
     assert len(rows) == 1, f"docs/protocol.md needs one row for {message.__name__}"
     return rows[0]
 
@@ -101,7 +100,7 @@ def test_the_readmes_two_commands_are_run_as_they_stand() -> None:
 def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type) -> None:
     """For each message: who sends it, every field, what it reveals, and which test checks that."""
     row = row_of(message)
-    sender = "label → feature" if message in get_args(messages.Request) else "feature → label"
+    sender = "label → feature" if message in PROTOCOL.replies else "feature → label"
     assert f"| {sender} |" in row
     assert {name for name in fields_within(message) if f"`{name}`" not in row} == set()
     assert re.search(r"`tests/\S+::test_\w+`", row)
@@ -111,22 +110,22 @@ def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type)
 def test_ledgers_say_what_the_protocol_says_is_revealed(message: type) -> None:
     """What ledgers say that a message reveals stands in its row, in the same words."""
     row = re.sub(r"\*\*|`", "", row_of(message))
-    said = REVEALS[message.__name__]
+    said = PROTOCOL.reveals[message.__name__]
     assert [part for part in said.split("; ") if part not in row] == []
 
 
 def test_every_step_has_a_documented_request_and_reply() -> None:
     """No state accepts a message that the protocol does not explain, and each has an explained reply."""
-    for _, request in TRANSITIONS:
+    for request, reply in PROTOCOL.replies.items():
         row_of(request)
-        row_of(REPLIES[request])
+        row_of(reply)
 
 
 def test_the_diagram_is_that_of_the_table_of_states() -> None:
     """The state diagram is generated; a change of the table without one of the document fails."""
-    drawn = re.search(r"```mermaid\n(.*?)\n```", PROTOCOL, re.DOTALL)
+    drawn = re.search(r"```mermaid\n(.*?)\n```", PROTOCOL_PAGE, re.DOTALL)
     assert drawn
-    assert drawn[1] == diagram()
+    assert drawn[1] == PROTOCOL.diagram()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

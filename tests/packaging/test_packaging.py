@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from parties import config as configuration
-from parties.cli import main
-from parties.doctor import examination as doctor
+from parties.commands.cli import main
+from parties.doctor import checks as doctor
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "packaging" / "systemd" / "vfl@.service"
@@ -95,9 +95,9 @@ def test_the_image_gets_what_it_is_built_from_and_nothing_else() -> None:
 
 def test_the_healthcheck_asks_the_port_of_metrics(tmp_path: Path) -> None:
     """The program of the health check ends with 0 where /healthz answers, and not where nobody does."""
+    from parties.config.settings import Data, Party
+    from parties.link.metrics import PartyMetrics, operations
     from parties.link.server import OperationsServer
-    from parties.metrics import PartyMetrics, operations
-    from parties.settings import Data, Party
 
     found = re.search(r'^    CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
     assert found

@@ -13,22 +13,24 @@ from typing import Any
 
 import pytest
 
-from parties import database, directory
 from parties.config import Config
-from parties.contracts.agreement import Agreements
-from parties.contracts.kept import SIGNED, Contracts
+from parties.config.settings import PERMISSIONS
+from parties.contracts.client import ContractClient
+from parties.contracts.contract_store import SIGNED, ContractStore
+from parties.data.rows import Source
 from parties.feature.app import create_app
-from parties.feature.door import Door
-from parties.feature.store import PeerStore
+from parties.feature.dispatcher import Dispatcher
 from parties.keys import identity, tls
 from parties.ledger.entries import Ledger, LedgerChannel
 from parties.ledger.heads import SigningChannel
 from parties.link.server import PartyServer
-from parties.rows import Source
-from parties.settings import PERMISSIONS
-from vfl.model import FeatureShare, SplitTable
+from parties.storage import database
+from parties.storage import party_directory as directory
+from parties.storage.peer_store import PeerStore
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
+from vfl.algorithms.trees.parts import SplitTable, TreesFeaturePart
 from vfl.psi.alignment import Alignment
-from vfl.wire import messages as m
+from vfl.scoring import messages as m
 from vfl.wire.channel import Channel, LoopbackChannel
 from vfl.wire.contract import Action, Contract, Member
 from vfl.wire.session import LabelSession
@@ -146,14 +148,14 @@ def join() -> Callable[..., Config]:
 def pair(bank: Config, bureau: Config, join: Callable[..., Config]) -> Pair:
     """A bank and a bureau with a share of model m1, joined by real frames without a network."""
     bank = join(bank, bureau, "https://bureau.test")
-    share = FeatureShare(
+    part = TreesFeaturePart(
         columns=["balance", "delays"],
         splits=SplitTable(feature=[0, 1], threshold=[3.5, 0.5], default_left=[True, False]),
     )
     alignment = Alignment.fix("a1", "bank", "left", b"k" * 32, ["C249", "C050", "C100"])
     store = PeerStore(bureau, "bank", Source(bureau))
     store.save_alignment(alignment)
-    store.save_share("m1", share)
+    store.save_part("m1", part)
     return Pair(bank, bureau, m.OpenScoring("m1", "a1", alignment.fingerprint))
 
 
@@ -165,25 +167,27 @@ class Pair:
         self.bank_ledger = Ledger(database.connect(bank))
         engine = database.connect(bureau)
         self.bureau_ledger = Ledger(engine)
-        self.door = Door(bureau, engine, self.bureau_ledger)
+        self.door = Dispatcher(bureau, engine, self.bureau_ledger)
         self.recorded = LedgerChannel(LoopbackChannel({"bureau": self.receive}), self.bank_ledger)
         self.channel = SigningChannel(self.recorded, self.bank_ledger, bank)
-        self.agreements = Agreements(bank, self.channel, database.connect(bank))
+        self.agreements = ContractClient(bank, self.channel, database.connect(bank))
 
     def receive(self, frame: bytes) -> bytes:
         return self.door.receive(fingerprint_of(self.bank), lambda: frame)[1]
 
     def score(self, messages: int = 1) -> str:
         """Run a scoring job from opening to closing, and return its name."""
-        agreed = self.agreements.reach(
+        agreed = self.agreements.obtain(
             "score", ["bureau"], model=self.opening.model, alignment=self.opening.alignment
         )
         session = LabelSession(self.channel, "bureau", contract=agreed.digest)
         session.ask(self.opening, m.ScoringOpened)
         for _ in range(messages):
-            session.ask(m.AskDirections(bytes(8)), m.DirectionsGiven)
+            session.ask(AskDirections(bytes(8)), DirectionsGiven)
         session.ask(m.CloseScoring(), m.ScoringClosed)
         return session.job
+
+
 def draft(bank: Config, bureau: Config, action: str, **terms: Any) -> Contract:
     """A contract between two parties as a label party would propose it, with some terms changed."""
     now = int(time.time())
@@ -194,11 +198,8 @@ def draft(bank: Config, bureau: Config, action: str, **terms: Any) -> Contract:
         "feature_parties": [Member("bureau", bytes.fromhex(identity.load(bureau).public))],
         "rows": 200,
         "rows_per_hour": 1_000,
-        "trees": 10,
-        "max_depth": 5,
+        "terms": {"trees": 10, "max_depth": 5, "node_rows": 20, "histogram_rows": 5},
         "key_bits": 2048,
-        "node_rows": 20,
-        "histogram_rows": 5,
         "created": now,
         "expires": now + 3_600,
         **({"algorithm": "trees"} if action == "train" else {}),
@@ -217,7 +218,7 @@ def signed() -> Callable[..., bytes]:
     """Puts a contract that both parties have signed into a feature party's database; returns its digest."""
 
     def put(bank: Config, bureau: Config, action: str, columns: Sequence[str] = (), **terms: Any) -> bytes:
-        contracts, contract = Contracts(database.connect(bureau)), draft(bank, bureau, action, **terms)
+        contracts, contract = ContractStore(database.connect(bureau)), draft(bank, bureau, action, **terms)
         contracts.add("bank", contract, state=SIGNED, columns=columns)
         contracts.sign(contract.digest(), identity.load(bank))
         contracts.sign(contract.digest(), identity.load(bureau))
@@ -230,8 +231,12 @@ def signed() -> Callable[..., bytes]:
 def agree() -> Callable[..., bytes]:
     """Proposes a contract over a channel to the bureau, which signs it; returns its digest."""
 
-    def reach(channel: Channel, action: Action, **terms: Any) -> bytes:
+    def obtain(channel: Channel, action: Action, **terms: Any) -> bytes:
         config = channel._config  # type: ignore[attr-defined]
-        return Agreements(config, channel, database.connect(config)).reach(action, ["bureau"], **terms).digest
+        return (
+            ContractClient(config, channel, database.connect(config))
+            .obtain(action, ["bureau"], **terms)
+            .digest
+        )
 
-    return reach
+    return obtain

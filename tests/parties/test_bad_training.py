@@ -6,20 +6,21 @@ import msgspec
 import numpy as np
 import pytest
 
+from parties.data.rows import load
 from parties.link.transport import HttpsChannel
-from parties.rows import load
+from vfl.aggregation.bitmap import to_bitmap
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.trees import messages as m
+from vfl.algorithms.trees.label_party import train
+from vfl.algorithms.trees.params import TreeParams
 from vfl.crypto.kernel import from_ints
 from vfl.crypto.paillier import Encryptor
 from vfl.errors import BadCiphertext, MalformedMessage, OutOfRange, PeerError, PeerRefused
-from vfl.params import TreeParams
+from vfl.jobs import PROTOCOL
 from vfl.psi.label_party import align
-from vfl.table import LabelTable
-from vfl.trees.bitmap import to_bitmap
-from vfl.trees.label_party import train
-from vfl.wire import messages as m
-from vfl.wire.codec import decode_reply, decode_request, encode
+from vfl.wire.codec import encode
+from vfl.wire.message import Message
 from vfl.wire.session import LabelSession
-from vfl.wire.states import TRANSITIONS
 
 PARAMS = TreeParams(n_estimators=1, max_depth=2, max_bin=8, min_child_weight=0.0)
 
@@ -65,7 +66,7 @@ def assert_next_job_works(channel, table, alignments, digests, private_key):
     """The honest party is unharmed: a whole training runs on the same server."""
     session = LabelSession(channel, "bureau", contract=digests["good"])
     result = train({"bureau": session}, alignments, table, PARAMS, private_key, model_id="good")
-    assert len(result.share.trees) == 1
+    assert len(result.part.trees) == 1
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def split(**changes):
         (m.OpenTree(5, b"", []), m.TreeOpened, "not_allowed"),
         (m.CloseTraining(9), m.TrainingClosed, "out_of_range"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, m.Message) else None,
+    ids=lambda value: type(value).__name__ if isinstance(value, Message) else None,
 )
 def test_a_step_that_cannot_be_is_refused(joined, private_key, request_, reply, code):
     """Wrong lengths, offsets, nodes, columns, bins and orders are refused; the server lives on."""
@@ -173,7 +174,7 @@ def test_a_step_that_cannot_be_is_refused(joined, private_key, request_, reply, 
 
 
 def _before(request_):
-    return next(state for state, kind in TRANSITIONS if kind is type(request_))
+    return next(step.before for step in PROTOCOL.steps if step.request is type(request_))
 
 
 class Tampering:
@@ -183,8 +184,8 @@ class Tampering:
         self._channel, self._change = channel, change
 
     def exchange(self, peer, frame):
-        request = decode_request(frame).body
-        answer = decode_reply(self._channel.exchange(peer, frame))
+        request = PROTOCOL.decode_request(frame).body
+        answer = PROTOCOL.decode_reply(self._channel.exchange(peer, frame))
         body = self._change(request, answer.body)
         return encode(msgspec.structs.replace(answer, body=body))
 

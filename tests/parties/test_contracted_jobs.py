@@ -10,18 +10,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from parties import database
 from parties.config import Config
-from parties.contracts import kept as kept_contracts
-from parties.contracts.kept import REJECTED, Contracts
-from parties.label.archive import Archive
+from parties.contracts import contract_store as kept_contracts
+from parties.contracts.contract_store import REJECTED, ContractStore
 from parties.label.party import LabelParty
 from parties.ledger.entries import heading
 from parties.link.transport import HttpsChannel
+from parties.storage import database
+from parties.storage.model_store import ModelStore
+from vfl.algorithms.scorecard.params import BinningParams
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import PeerRefused
-from vfl.params import LinearParams, TreeParams
-from vfl.scorecard.params import BinningParams
-from vfl.wire import messages as m
+from vfl.linear_model.messages import AskPartialScores, PartialScoresGiven
+from vfl.linear_model.params import LinearParams
+from vfl.scoring import messages as m
 from vfl.wire.channel import Channel
 from vfl.wire.session import LabelSession
 
@@ -108,9 +111,9 @@ def test_a_job_ends_with_its_contract(
 
     def end(digest: bytes) -> None:
         if ending == "rejected":
-            Contracts(database.connect(world.bureau)).set_state(digest, REJECTED)
+            ContractStore(database.connect(world.bureau)).set_state(digest, REJECTED)
         else:
-            monkeypatch.setattr("parties.contracts.notary.seconds_now", lambda: real() + 31 * 86_400)
+            monkeypatch.setattr("parties.contracts.verifier.seconds_now", lambda: real() + 31 * 86_400)
 
     with LabelParty(for_purpose(world.bank, f"{work}, {ending}")) as label:
         label._channel = channel = EndingChannel(label._channel, kind, end)
@@ -119,23 +122,23 @@ def test_a_job_ends_with_its_contract(
         assert channel.after is not None
         assert len(channel.after) == 1
     with LabelParty(for_purpose(world.bank, f"{work}, {ending}, again")) as label:
-        monkeypatch.setattr("parties.contracts.notary.seconds_now", real)
+        monkeypatch.setattr("parties.contracts.verifier.seconds_now", real)
         do(label)
 
 
 @pytest.mark.parametrize(
     ("model", "ask", "reply"),
     [
-        ("trees", m.AskDirections, m.DirectionsGiven),
-        ("linear", m.AskPartialScores, m.PartialScoresGiven),
+        ("trees", AskDirections, DirectionsGiven),
+        ("linear", AskPartialScores, PartialScoresGiven),
     ],
 )
 def test_customers_of_every_model_count_for_the_rate(world: World, model: str, ask: Any, reply: Any) -> None:
     """Directions and partial scores alike: 25 an hour are 25, over jobs, and one more is refused."""
-    _, alignments = Archive(world.bank).load_alignment("a1")
+    _, alignments = ModelStore(world.bank).load_alignment("a1")
     opening = m.OpenScoring(model, "a1", alignments["bureau"].fingerprint)
     with HttpsChannel(world.bank) as channel, LabelParty(world.bank) as label:
-        agreed = label._agreements.reach("score", ["bureau"], model=model, alignment="a1", rows_per_hour=25)
+        agreed = label._agreements.obtain("score", ["bureau"], model=model, alignment="a1", rows_per_hour=25)
         for rows in (12, 13):
             session = LabelSession(channel, "bureau", contract=agreed.digest)
             session.ask(opening, m.ScoringOpened)

@@ -15,20 +15,21 @@ from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
-from parties.feature.store import PeerStore
-from parties.label.archive import Archive
+from parties.data.rows import Source
 from parties.label.party import LabelParty
 from parties.label.scorecard import scorecard
-from parties.rows import Source
+from parties.storage.model_store import ModelStore
+from parties.storage.peer_store import PeerStore
+from vfl.algorithms.registry import ALGORITHMS
+from vfl.algorithms.scorecard.params import BinningParams
+from vfl.algorithms.scorecard.points import Scale
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ParameterError, PeerRefused, StateError
-from vfl.linear.model import LinearFeatureShare, LinearLabelShare
-from vfl.linear.predict import partial_scores
-from vfl.params import LinearParams, TreeParams
-from vfl.scorecard.params import BinningParams
-from vfl.scorecard.points import Scale
-from vfl.scoring.kinds import model_of
+from vfl.linear_model.params import LinearParams
+from vfl.linear_model.parts import LinearFeaturePart, LinearLabelPart
+from vfl.linear_model.predictor import partial_scores
 
 ROWS = 400
 WOE = LinearParams(standardise=False, tol=1e-7)
@@ -101,12 +102,12 @@ def test_a_linear_model_is_scikit_learns_on_pooled_columns(
     )
     pooled = scaled.reindex(own["customer_id"]).fillna(0).to_numpy()
     expected = judge([ours, pooled], own["default"])
-    share = PeerStore(bureau, "bank", Source(bureau)).load_share("m1")
-    assert isinstance(share, LinearFeatureShare)
-    found = [*record.linear.coefficients.values(), *share.terms.coefficients]
+    part = PeerStore(bureau, "bank", Source(bureau)).load_part("m1")
+    assert isinstance(part, LinearFeaturePart)
+    found = [*record.linear.coefficients.values(), *part.terms.coefficients]
     np.testing.assert_allclose(found, expected, atol=2e-5)
-    alone = Archive(bank).load_bank_only("m1")
-    assert isinstance(alone, LinearLabelShare)
+    alone = ModelStore(bank).load_bank_only("m1")
+    assert isinstance(alone, LinearLabelPart)
     np.testing.assert_allclose(alone.terms.coefficients, judge([ours], own["default"]), atol=1e-5)
 
 
@@ -124,15 +125,15 @@ def test_a_scorecard_is_points_of_each_partys_own_bins(
     assert cards[1].base_points is None
     assert {row.column for row in cards[0].rows} <= {"age", "debt"}
     assert {row.column for row in cards[1].rows} <= {"x", "y", "z"}
-    _, share = Archive(bank).load_model("m1")
-    assert isinstance(share, LinearLabelShare)
-    other = PeerStore(bureau, "bank", Source(bureau)).load_share("m1")
-    assert isinstance(other, LinearFeatureShare)
+    _, part = ModelStore(bank).load_model("m1")
+    assert isinstance(part, LinearLabelPart)
+    other = PeerStore(bureau, "bank", Source(bureau)).load_part("m1")
+    assert isinstance(other, LinearFeaturePart)
     assert other.binning is not None
     known = own["customer_id"].isin(theirs["customer_id"]).to_numpy()
-    part = partial_scores(other, theirs[["x", "y", "z"]].to_numpy(np.float32), other.features)
-    raw = own[share.columns].to_numpy(np.float32)
-    margins = model_of(share).batch_margins(raw, [part], [np.flatnonzero(known)])
+    block = partial_scores(other, theirs[["x", "y", "z"]].to_numpy(np.float32), other.features)
+    raw = own[part.columns].to_numpy(np.float32)
+    margins = ALGORITHMS.predictor(part).batch_margins(raw, [block], [np.flatnonzero(known)])
     probability = 1 / (1 + np.exp(-margins))
     score = cards[0].base_points + points(cards[0].rows, own)
     score = score + np.where(known, 0, cards[0].unknown["bureau"])

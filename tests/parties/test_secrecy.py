@@ -21,14 +21,14 @@ from typing import Any
 
 import pytest
 
-from parties import logs
 from parties.config import Config
+from parties.config.settings import Log
 from parties.keys.paillier import PASSWORD_VARIABLE
 from parties.label.party import LabelParty
 from parties.link.transport import HttpsChannel
-from parties.settings import Log
+from parties.telemetry import logs
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import VflError
-from vfl.params import TreeParams
 
 ROWS = 160
 PASSWORD = "correct horse planted staple"
@@ -185,5 +185,5 @@ def _train_on_a_broken_bureau(party: LabelParty, monkeypatch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise RuntimeError(f"{IDENTIFIERS[7]} has {BALANCES[7]}")
 
-    monkeypatch.setattr("parties.rows.Source.aligned", fail)
+    monkeypatch.setattr("parties.data.rows.Source.aligned", fail)
     party.train(alignment="a1", name="m2", params=PARAMS)

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.injection import FaultyChannel, FrameFault, Proxy, within
 from benchmarks.processes import Command
 from parties.config import Config
 from parties.keys.paillier import private_key
-from parties.label.archive import Archive
-from parties.label.checkpoints import Checkpoints
 from parties.label.party import LabelParty
 from parties.link import retry
+from parties.storage.model_store import ModelStore
+from parties.storage.training_checkpoints import TrainingCheckpoints
+from tests.faults.proxy import FaultyChannel, FrameFault, Proxy, within
+from vfl.algorithms.trees.params import TreeParams
 from vfl.crypto.paillier import PrivateKey
 from vfl.errors import NotAligned, PeerUnreachable, StateError
-from vfl.params import LinearParams, TreeParams
+from vfl.linear_model.params import LinearParams
 
 ASKED = {"n_estimators": 3, "max_depth": 2, "max_bin": 8, "subsample": 0.8, "random_state": 5}
 PARAMS = TreeParams(**ASKED)  # type: ignore[arg-type]
@@ -106,7 +107,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return f"m{abs(hash(request.node.name))}"
 
 
-def shares(bank: Config, bureau: Config, model: str) -> list[bytes]:
+def parts(bank: Config, bureau: Config, model: str) -> list[bytes]:
     """The bytes of both parties' shares of a model."""
     return [
         (bank.directory / f"state/models/{model}/share.json").read_bytes(),
@@ -116,7 +117,7 @@ def shares(bank: Config, bureau: Config, model: str) -> list[bytes]:
 
 def trees_kept(bank: Config, model: str) -> int:
     """How many trees are kept of a training that was broken off."""
-    return Checkpoints(bank).load(model).trees
+    return TrainingCheckpoints(bank).load(model).trees
 
 
 def after_trees(count: int, then: Callable[[], None]) -> Callable[[int, int, str], None]:
@@ -152,8 +153,8 @@ def test_a_broken_off_training_goes_on_to_the_same_bytes(
     record = label.resume(name, on_progress=lambda trees, total, what: seen.append(trees))
     assert seen == [2, 3]
     assert record.trees == 3
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
-    assert Checkpoints(bank).is_free(name)
+    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
+    assert TrainingCheckpoints(bank).is_free(name)
     assert label.resume(name).created == record.created
     with pytest.raises(StateError, match="no training of m2 was broken off"):
         label.resume("m2")
@@ -170,7 +171,7 @@ def test_a_broken_off_linear_model_begins_again_to_the_same_bytes(
         label.train(name=name, alignment="a1", params=params, on_progress=after_trees(1, kill))
     assert trees_kept(bank, name) == 0
     label.resume(name)
-    assert shares(bank, bureau, name) == shares(bank, bureau, "linear")
+    assert parts(bank, bureau, name) == parts(bank, bureau, "linear")
 
 
 def test_a_broken_off_binning_is_made_again_to_the_same_bytes(
@@ -181,7 +182,7 @@ def test_a_broken_off_binning_is_made_again_to_the_same_bytes(
     for binning in ("binned", name):
         if binning == name:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Archive, "save_binning", lambda *_: kill())
+                patch.setattr(ModelStore, "save_binning", lambda *_: kill())
                 with pytest.raises(Killed):
                     label.bin(name=name, alignment="a1")
         label.bin(name=binning, alignment="a1")
@@ -265,7 +266,7 @@ def test_a_feature_party_that_restarts_is_met_without_a_person(
         proxy.cut()
         proxy.mend()
         second.__exit__(None, None, None)
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
+    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
 
 
 def test_a_cut_and_a_silent_network_are_waited_out(
@@ -285,16 +286,16 @@ def test_a_cut_and_a_silent_network_are_waited_out(
         proxy.passed, proxy.breaks = 0, passed
         label.train(name=f"broken-{number}", alignment="a1", params=PARAMS)
     assert proxy.broken == 2
-    expected = shares(bank, bureau, "undisturbed")
+    expected = parts(bank, bureau, "undisturbed")
     for model in ("cut", "silent", "broken-0", "broken-1"):
-        assert shares(bank, bureau, model) == expected, model
+        assert parts(bank, bureau, model) == expected, model
 
 
 def test_patience_ends(
     label: LabelParty, name: str, bank: Config, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A peer that stays away is told of after the agreed time, and the trees are kept."""
-    monkeypatch.setattr(within(label._channel, retry.PatientChannel), "_seconds", 0.3)
+    monkeypatch.setattr(within(label._channel, retry.RetryingChannel), "_seconds", 0.3)
     try:
         with pytest.raises(PeerUnreachable):
             label.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, proxy.cut))
@@ -309,10 +310,10 @@ def test_lost_double_and_reordered_frames_change_nothing(
     label: LabelParty, name: str, bank: Config, bureau: Config, scores: Any, what: FrameFault
 ) -> None:
     """Every third frame of a training, an alignment and a scoring suffers it; results stay."""
-    patient = within(label._channel, retry.PatientChannel)
+    patient = within(label._channel, retry.RetryingChannel)
     patient._channel = FaultyChannel(patient._channel, lambda n, peer: what if n % 3 == 0 else "none")
     label.train(name=name, alignment="a1", params=PARAMS)
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
+    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
     label.align(name=f"{name[:9]}{what[0]}{len(what)}", source=bank.data.source)
     np.testing.assert_array_equal(label.score(name, bank.data.source).scores, scores)
 
@@ -327,7 +328,7 @@ def test_an_alignment_that_was_broken_off_blocks_nothing(label: LabelParty, name
         kill()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Archive, "save_alignment", die)
+        patch.setattr(ModelStore, "save_alignment", die)
         with pytest.raises(Killed):
             label.align(name="a2")
     assert label.align(name="a2").common == {"bureau": 150}
@@ -356,7 +357,7 @@ def test_kill_9_of_the_label_party_loses_the_tree_under_way_at_most(
     again = Command(["train", str(bank.directory), "--resume", name])
     said = again.wait()
     assert again.code == 0, said
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
+    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
 
 
 def test_a_full_disk_is_told_and_harms_nothing(
@@ -371,4 +372,4 @@ def test_a_full_disk_is_told_and_harms_nothing(
     assert f"with `vfl train {bank.directory} --resume {name}`" in said
     assert "Traceback" not in said
     label.resume(name)
-    assert shares(bank, bureau, name) == shares(bank, bureau, "undisturbed")
+    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from data_generators.fraud import FRAUD
-from parties.cli import main
+from parties.commands.cli import main
 from scenarios.command import demo
 from scenarios.demo import DEMO
 from scenarios.scenario import Choice

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from scenarios.report import Audited, Quality, Report, Traffic, explain, quality, size
-from vfl.trees.compare import Choice, Difference
-from vfl.trees.guard import Guarded
+from vfl.algorithms.trees.compare import Choice, Difference
+from vfl.algorithms.trees.disclosure_control import DisclosureReport
 
 TIE = Difference(2, (1, 1), Choice(4, 1.5, True, 10.0), Choice(5, 2.5, True, 10.0))
 REAL = Difference(0, (3, 3), Choice(4, 1.5, True, 10.0), Choice(None, 0.25, False, 0.0))
@@ -86,7 +86,7 @@ def test_real_differences_are_shown() -> None:
 
 def test_what_guards_changed_is_told() -> None:
     """Who reads that trees differ reads of the partners whose guards held something back."""
-    guarded = {"telco": Guarded(2, 1), "payments": Guarded(0, 0)}
+    guarded = {"telco": DisclosureReport(2, 1), "payments": DisclosureReport(0, 0)}
     text = report(identical_trees=False, differences=[explain(REAL)], guarded=guarded).to_text()
     assert "guard of telco: 2 columns coarser, sums of 1 nodes withheld" in text
     assert "payments:" not in text.split("identical to pooled")[1]

@@ -10,7 +10,7 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-Limbs = npt.NDArray[np.uint64]
+from vfl.arrays import Limbs
 
 MAX_BITS = 6144
 

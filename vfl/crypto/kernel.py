@@ -45,9 +45,8 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-Limbs = npt.NDArray[np.uint64]
+from vfl.arrays import Limbs
 
 if TYPE_CHECKING:
     from vfl.crypto import _native as _kernel
@@ -77,6 +76,7 @@ __all__ = [
     "set_threads",
     "to_bytes",
     "to_ints",
+    "processors",
 ]
 
 
@@ -98,3 +98,8 @@ def from_ints(numbers: list[int], limbs: int, *, signed: bool = False) -> Limbs:
 def to_ints(rows: Limbs, *, signed: bool = False) -> list[int]:
     """Rows of words as Python integers: for tests, interchange and a handful of numbers at a time."""
     return [int.from_bytes(row.tobytes(), "little", signed=signed) for row in rows.astype("<u8", copy=False)]
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vfl.arrays import Integers
 from vfl.crypto.kernel import Limbs
 from vfl.errors import OutOfRange, ParameterError
 
-Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 EXACT_BITS = 53  # float64 holds every integer up to 2^53

@@ -8,11 +8,12 @@ from typing import Protocol
 import numpy as np
 
 from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence
+from vfl.psi import messages as m
 from vfl.psi.alignment import MAX_ROWS, Alignment, Mode, secret_order
 from vfl.psi.group import POINT_BYTES, hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import PreparedIdentifiers
 from vfl.trace import span
-from vfl.wire import messages as m
+from vfl.wire.message import Message
 
 
 class AlignmentStore(Protocol):
@@ -56,7 +57,7 @@ class AlignmentWorker:
         self._masked = 0  # points of the label party masked so far
         self._fetched = 0  # own points handed out so far
 
-    def handle(self, message: m.Message) -> m.Message:
+    def handle(self, message: Message) -> Message:
         """Return the reply to one request.
 
         Raises:
@@ -66,7 +67,7 @@ class AlignmentWorker:
             OutOfSequence: the alignment was to be fixed before all points were exchanged.
             MalformedMessage: bytes that are not points or not positions.
         """
-        answers: dict[type[m.Message], Callable[..., m.Message]] = {
+        answers: dict[type[Message], Callable[..., Message]] = {
             m.OpenAlignment: self._open,
             m.MaskPoints: self._mask,
             m.FetchPoints: self._fetch,

@@ -7,16 +7,14 @@ frees the interpreter lock, so a batch is spread over threads. ``docs/decisions`
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import rbcl
 
+from vfl.crypto.kernel import processors
 from vfl.errors import MalformedMessage
 
 POINT_BYTES = 32
@@ -28,20 +26,6 @@ _NOT_POINTS = "not every point is the canonical encoding of a ristretto255 point
 _LEAST_PART = 256  # points worth a thread: about 10 ms of work
 
 _Item = TypeVar("_Item")
-
-
-def _remove_unpacked_library() -> None:
-    """Remove the copy of libsodium that rbcl unpacks into the temporary folder and would leave there.
-
-    The loaded library stays; without this every start of a party would leave 2.8 MB behind.
-    """
-    path = getattr(getattr(rbcl, "_sodium", None), "_name", "")
-    if os.path.dirname(path) == tempfile.gettempdir():
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
-_remove_unpacked_library()
 
 
 def new_scalar() -> bytes:
@@ -103,8 +87,7 @@ def split(points: bytes) -> list[bytes]:
 
 def _spread(work: Callable[[Sequence[_Item]], bytes], items: Sequence[_Item]) -> bytes:
     """Return the results of ``work`` on consecutive parts of ``items``, joined in order."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    size = max(_LEAST_PART, -(-len(items) // cores))
+    size = max(_LEAST_PART, -(-len(items) // processors()))
     parts = [items[at : at + size] for at in range(0, len(items), size)]
     if len(parts) < 2:
         return work(items)

@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.errors import MalformedMessage, NotAligned, OutOfRange, ParameterError
+from vfl.psi import messages as m
 from vfl.psi.alignment import MAX_ROWS, Alignment, Mode, secret_order
 from vfl.psi.group import POINT_BYTES, check_points, hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import PreparedIdentifiers
-from vfl.wire import messages as m
 from vfl.wire.session import LabelSession
 
 CHUNK_ROWS = 2**14

@@ -1,99 +1,74 @@
-"""The feature party's side of scoring, and of handing over its share."""
+"""The feature party's side of scoring, and of handing over its part of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from vfl.aggregation.store import FeatureStore, open_rows
+from vfl.algorithms.registry import ALGORITHMS, to_json
+from vfl.arrays import Float32
+from vfl.errors import MalformedMessage, NotAligned
+from vfl.model.part import FeaturePart
+from vfl.model.question import Question
+from vfl.scoring import messages as m
+from vfl.wire.message import Message
 
-from vfl.binning import Columns
-from vfl.errors import MalformedMessage, NotAligned, OutOfRange
-from vfl.linear.model import LinearFeatureShare
-from vfl.linear.predict import partial_scores
-from vfl.model import FeatureShare
-from vfl.scoring.kinds import AnyFeatureShare, to_json
-from vfl.store import FeatureStore, open_rows
-from vfl.trees.bitmap import to_bitmap
-from vfl.trees.predict import split_directions
-from vfl.wire import messages as m
+TellReasons = Callable[[Sequence[str]], list[str]]
+"""For the columns of a part, the names under which their contributions may be told; none where they may not."""
 
 
 class ScoringWorker:
-    """Answers one scoring job: which way each asked row goes at every split of this party's share of trees,
-    or what the row's columns add in its share of a linear model.
+    """Answers one scoring job.
 
     Args:
-        store: this party's alignments, columns and shares.
-        reasons: for the columns of a share, the names under which their contributions may be told; an
-            empty list forbids telling any.
+        store: this party's alignments, columns and parts.
+        reasons: names that contributions may be told under.
     """
 
-    def __init__(
-        self, store: FeatureStore, reasons: Callable[[Sequence[str]], list[str]] = lambda columns: []
-    ) -> None:
+    def __init__(self, store: FeatureStore, reasons: TellReasons = lambda columns: []) -> None:
         self._store = store
         self._reasons = reasons
+        self._answers: _Answers | None = None
 
-    def handle(self, request: m.Message) -> m.Message:
+    def handle(self, request: Message) -> Message:
         """Return the reply to a request of this job; raises PeerError or LocalError."""
         if isinstance(request, m.OpenScoring):
             return self._open(request)
-        if isinstance(request, m.CloseScoring):
-            return m.ScoringClosed()
-        kind, answer = _ANSWERS[type(request)]
-        if not isinstance(self._share, kind):
-            raise MalformedMessage(f"{type(request).__name__} is no question about this kind of model")
-        assert isinstance(request, (m.AskDirections, m.AskPartialScores))  # noqa: S101  # see the states
-        return answer(self._share, self._columns[_positions(request.rows, len(self._columns))], self._told)
+        if isinstance(request, Question) and self._answers:
+            return self._answers.to(request)
+        return m.ScoringClosed()
 
     def _open(self, request: m.OpenScoring) -> m.ScoringOpened:
-        self._share = self._store.load_share(request.model)
-        names, self._columns = open_rows(self._store, request.alignment, request.fingerprint)
-        if names != self._share.columns:
+        part = self._store.load_part(request.model)
+        names, columns = open_rows(self._store, request.alignment, request.fingerprint)
+        if names != part.columns:
             raise NotAligned("the columns of this party are not those that the model was trained on")
-        self._told = self._reasons(self._share.features)
-        return m.ScoringOpened(self._share.parts, len(self._columns), self._told)
+        reasons = self._reasons(part.features)
+        self._answers = _Answers(part, columns, reasons)
+        return m.ScoringOpened(part.outputs, len(columns), reasons)
 
 
-class ShareWorker:
-    """Hands over this party's share of one model; the policy has been asked before."""
+class _Answers:
+    """What a part says of aligned customers, once the job is open."""
+
+    def __init__(self, part: FeaturePart, columns: Float32, reasons: Sequence[str]) -> None:
+        self._part, self._columns, self._reasons = part, columns, reasons
+        self._type = ALGORITHMS.model_type_of(part)
+
+    def to(self, question: Question) -> Message:
+        if not isinstance(question, self._type.question):
+            raise MalformedMessage(f"{type(question).__name__} is no question about this kind of model")
+        asked = self._columns[question.positions(len(self._columns))]
+        return self._type.answer(self._part, asked, self._reasons)
+
+
+class PartWorker:
+    """Hands over this party's part of one model; the policy has been asked before."""
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
 
-    def handle(self, request: m.Message) -> m.Message:
-        """Return the share; raises StateError where there is none."""
-        assert isinstance(request, m.AskShare)  # noqa: S101  # the table of states lets nothing else through
-        return m.ShareGiven(to_json(self._store.load_share(request.model)))
-
-
-def _directions(share: FeatureShare, columns: Columns, reasons: Sequence[str]) -> m.DirectionsGiven:
-    return m.DirectionsGiven(to_bitmap(split_directions(share, columns)))
-
-
-def _partial_scores(
-    share: LinearFeatureShare, columns: Columns, reasons: Sequence[str]
-) -> m.PartialScoresGiven:
-    values = partial_scores(share, columns, reasons)
-    return m.PartialScoresGiven(values.astype("<f8", copy=False).tobytes())
-
-
-_Answer = Callable[[Any, Columns, Sequence[str]], m.Message]
-
-_ANSWERS: dict[type[m.Message], tuple[type[AnyFeatureShare], _Answer]] = {
-    m.AskDirections: (FeatureShare, _directions),
-    m.AskPartialScores: (LinearFeatureShare, _partial_scores),
-}
-"""By question, the kind of share that it is about, and what answers it."""
-
-
-def _positions(rows: bytes, n_rows: int) -> npt.NDArray[np.uint32]:
-    """Return asked positions, of which the message holds few enough; raises PeerError."""
-    if len(rows) % 4:
-        raise MalformedMessage(f"positions must be whole numbers of 4 bytes, and {len(rows)} bytes came")
-    positions = np.frombuffer(rows, dtype="<u4")
-    if len(positions) and positions.max() >= n_rows:
-        raise OutOfRange(f"row {positions.max()} was asked for where the alignment has {n_rows} rows")
-    return positions
+    def handle(self, request: Message) -> Message:
+        """Return the part; raises StateError where there is none."""
+        assert isinstance(request, m.AskPart)  # noqa: S101  # the protocol lets nothing else through
+        return m.PartGiven(to_json(self._store.load_part(request.model)))

@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.registry import ALGORITHMS
+from vfl.arrays import Float32, Integers
 from vfl.errors import DataError, MalformedMessage, NotAligned
-from vfl.linear.model import LinearLabelShare
-from vfl.linear.predict import places
-from vfl.model import LabelShare
+from vfl.model.part import FeaturePart, LabelPart
+from vfl.model.predictor import Answers
+from vfl.model.question import SCORING_ROWS
 from vfl.psi.alignment import Alignment
-from vfl.scoring.kinds import AnyFeatureShare, AnyLabelShare, feature_share, model_of
-from vfl.scoring.model import Told
-from vfl.table import LabelTable
-from vfl.trees.bitmap import from_bitmap
-from vfl.wire import messages as m
-from vfl.wire.messages import SCORING_ROWS
+from vfl.scoring import messages as m
 from vfl.wire.session import LabelSession
 
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
-Float32 = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
-Positions = npt.NDArray[np.uint32]
 Progress = Callable[[int, int, str], None]
 
 
-MAX_ANSWER_BYTES = 2**25
-"""Of partial scores in one message: half of what a frame may hold."""
-
-
-class RemoteShare:
-    """A feature party's share of a model, at the far end of a scoring job that stays open.
+class RemotePart:
+    """A feature party's part of a model, at the far end of a scoring job that stays open.
 
     Args:
         session: a new conversation with the party; its first message is sent here.
         alignment: of the rows that may be asked for.
-        share: the label party's share of the model.
+        part: the label party's part of the model.
         model_id: name of the model.
 
     Attributes:
@@ -48,37 +36,36 @@ class RemoteShare:
             name are told as one value. Empty where the party forbids telling any.
 
     Raises:
-        NotAligned: the party holds another alignment, or another share of this model.
+        NotAligned: the party holds another alignment, or another part of this model.
         PeerError: it refused, could not be reached or sent something that cannot be accepted.
     """
 
-    def __init__(
-        self, session: LabelSession, alignment: Alignment, share: AnyLabelShare, model_id: str
-    ) -> None:
-        columns = share.peers[share.owners.index(session.peer)]
-        self._session, self._parts, self._ask = session, columns.parts, _QUESTIONS[type(share)]
+    def __init__(self, session: LabelSession, alignment: Alignment, part: LabelPart, model_id: str) -> None:
+        columns = part.peers[part.owners.index(session.peer)]
+        self._session, self._outputs = session, columns.outputs
+        self._type = ALGORITHMS.model_type_of(part)
         opened = session.ask(m.OpenScoring(model_id, alignment.id, alignment.fingerprint), m.ScoringOpened)
-        if (opened.rows, opened.parts) != (len(alignment.identifiers), self._parts):
-            raise NotAligned(f"{session.peer} holds another alignment or another share of this model")
+        if (opened.rows, opened.outputs) != (len(alignment.identifiers), self._outputs):
+            raise NotAligned(f"{session.peer} holds another alignment or another part of this model")
         if len(opened.reasons) not in (0, len(columns.shown)):
             raise MalformedMessage(f"{session.peer} names reasons for other columns than it has")
         self.reasons: list[str] = opened.reasons
 
-    def told(self, positions: Integers) -> Told:
+    def ask(self, positions: Integers) -> Answers:
         """Ask about rows, with one message unless a linear model's answer would not fit one.
 
         Args:
             positions: int64 [k], k at most `SCORING_ROWS`; positions in the alignment, in any order.
 
         Returns:
-            [k, parts]: of trees bool, which way rows go at every split of the party; of a linear model
+            [k, outputs]: of trees bool, which way rows go at every split of the party; of a linear model
             float64, what its columns add more than at their means, columns of one name in the place of the
             first.
 
         Raises:
             PeerError: as for the class.
         """
-        return self._ask(self._session, positions.astype("<u4"), self._parts, self.reasons)
+        return self._type.ask(self._session, positions.astype("<u4"), self._outputs, self.reasons)
 
     def close(self) -> None:
         """End the job; raises PeerError."""
@@ -88,7 +75,7 @@ class RemoteShare:
 def score(
     sessions: Mapping[str, LabelSession],
     alignments: Mapping[str, Alignment],
-    share: AnyLabelShare,
+    part: LabelPart,
     table: LabelTable,
     *,
     model_id: str,
@@ -99,7 +86,7 @@ def score(
     Args:
         sessions: a new conversation with each feature party of the model.
         alignments: of the rows to score, by the same names; rows outside count as missing there.
-        share: the label party's share.
+        part: the label party's part.
         table: the rows to score; labels are not needed.
         model_id: name of the model.
         on_progress: called with (rows answered, rows in all over the parties, "").
@@ -112,33 +99,33 @@ def score(
         DataError: other columns than the model was trained on.
         NotAligned, PeerError: as in `train`.
     """
-    if list(table.names) != share.columns:
-        raise DataError(f"the model was trained on the columns {', '.join(share.columns)}, in this order")
-    told = ask_all(sessions, alignments, share, model_id=model_id, on_progress=on_progress)
-    known = [table.rows_of(alignments[peer]) for peer in share.owners]
-    return model_of(share).predict(table.columns, told, known)
+    if list(table.names) != part.columns:
+        raise DataError(f"the model was trained on the columns {', '.join(part.columns)}, in this order")
+    answers = ask_all(sessions, alignments, part, model_id=model_id, on_progress=on_progress)
+    known = [table.rows_of(alignments[peer]) for peer in part.owners]
+    return ALGORITHMS.predictor(part).predict(table.columns, answers, known)
 
 
 def ask_all(
     sessions: Mapping[str, LabelSession],
     alignments: Mapping[str, Alignment],
-    share: AnyLabelShare,
+    part: LabelPart,
     *,
     model_id: str,
     on_progress: Progress = lambda done, total, what: None,
-) -> list[Told]:
+) -> list[Answers]:
     """Ask every feature party, all at once, about each of its aligned rows.
 
     Args:
         as for `score`.
 
     Returns:
-        by feature party as from `RemoteShare.told`, rows in the order of its alignment.
+        by feature party as from `RemotePart.ask`, rows in the order of its alignment.
 
     Raises:
-        NotAligned, PeerError: as for `RemoteShare`.
+        NotAligned, PeerError: as for `RemotePart`.
     """
-    total = sum(len(alignments[peer].identifiers) for peer in share.owners)
+    total = sum(len(alignments[peer].identifiers) for peer in part.owners)
     done = 0
     lock = threading.Lock()
 
@@ -148,54 +135,26 @@ def ask_all(
             done += rows
             on_progress(done, total, "")
 
-    def ask(peer: str) -> Told:
+    def ask(peer: str) -> Answers:
         alignment = alignments[peer]
-        remote = RemoteShare(sessions[peer], alignment, share, model_id)
+        remote = RemotePart(sessions[peer], alignment, part, model_id)
         rows = np.arange(len(alignment.identifiers))
         parts = []
         for start in range(0, max(1, len(rows)), SCORING_ROWS):
-            parts.append(remote.told(rows[start : start + SCORING_ROWS]))
+            parts.append(remote.ask(rows[start : start + SCORING_ROWS]))
             advance(len(parts[-1]))
         remote.close()
         return np.concatenate(parts)
 
-    with ThreadPoolExecutor(max(1, len(share.owners))) as pool:
-        return list(pool.map(ask, share.owners))
+    with ThreadPoolExecutor(max(1, len(part.owners))) as pool:
+        return list(pool.map(ask, part.owners))
 
 
-def ask_share(session: LabelSession, model_id: str) -> AnyFeatureShare:
-    """Ask a feature party to hand over its share of a model.
+def ask_part(session: LabelSession, model_id: str) -> FeaturePart:
+    """Ask a feature party to hand over its part of a model.
 
     Raises:
         PeerRefused: its policy does not allow that, or it has no such share.
-        StateError: what it sent is no share.
+        StateError: what it sent is no part.
     """
-    return feature_share(session.ask(m.AskShare(model_id), m.ShareGiven).share)
-
-
-def _directions(session: LabelSession, rows: Positions, parts: int, reasons: Sequence[str]) -> Bool:
-    given = session.ask(m.AskDirections(rows.tobytes()), m.DirectionsGiven)
-    return from_bitmap(given.go_left, parts, len(rows))
-
-
-def _partial_scores(session: LabelSession, rows: Positions, parts: int, reasons: Sequence[str]) -> Float64:
-    first = np.unique(places(reasons, parts))
-    told = np.zeros((len(rows), parts))
-    step = MAX_ANSWER_BYTES // (8 * len(first))
-    for start in range(0, max(1, len(rows)), step):
-        asked = rows[start : start + step]
-        given = session.ask(m.AskPartialScores(asked.tobytes()), m.PartialScoresGiven)
-        if len(given.values) != 8 * len(asked) * len(first):
-            raise MalformedMessage(f"{session.peer} gave other partial scores than it was asked for")
-        values = np.frombuffer(given.values, dtype="<f8").reshape(-1, len(first))
-        if not np.isfinite(values).all():
-            raise MalformedMessage(f"{session.peer} gave a partial score that is not finite")
-        told[start : start + step, first] = values
-    return told
-
-
-_QUESTIONS: dict[type[AnyLabelShare], Callable[[LabelSession, Positions, int, Sequence[str]], Told]] = {
-    LabelShare: _directions,
-    LinearLabelShare: _partial_scores,
-}
-"""By kind of share, how a feature party is asked about rows."""
+    return ALGORITHMS.feature_part(session.ask(m.AskPart(model_id), m.PartGiven).part)

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from vfl.arrays import Float64, Integers
 from vfl.errors import NotAligned
-from vfl.scoring.kinds import AnyLabelShare, AnyPeer
-
-Float64 = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from vfl.model.part import LabelPart, PeerPart
 
 
 class Reasons(NamedTuple):
@@ -34,11 +31,11 @@ class Reasons(NamedTuple):
         return merged[:-1].T
 
 
-def names(share: AnyLabelShare, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
+def names(part: LabelPart, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
     """Name the reasons: the label party's features by their own names, others as their owner tells them.
 
     Args:
-        share: the label party's share.
+        part: the label party's part.
         label_party: its name.
         told: by feature party, the name of each of its columns; equal names are one reason. A party that is
             never asked may tell none.
@@ -46,10 +43,10 @@ def names(share: AnyLabelShare, label_party: str, told: Sequence[Sequence[str]])
     Raises:
         NotAligned: a feature party tells another number of names than it has columns.
     """
-    by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in share.features]
-    peers: Sequence[AnyPeer] = share.peers
-    for party, peer, their_names in zip(share.owners, peers, told, strict=True):
-        if not their_names and not peer.parts:
+    by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in part.features]
+    peers: Sequence[PeerPart] = part.peers
+    for party, peer, their_names in zip(part.owners, peers, told, strict=True):
+        if not their_names and not peer.outputs:
             by_feature += [None] * len(peer.shown)
         elif len(their_names) == len(peer.shown):
             by_feature += [(party, name) for name in their_names]

@@ -7,16 +7,18 @@ bound, never its content.
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
-from typing import Annotated, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from vfl.errors import MalformedMessage, TooLarge, VersionMismatch
-from vfl.wire.messages import MAX_FRAME_BYTES, Identifier, Refusal, Reply, Request
+from vfl.wire.message import MAX_FRAME_BYTES, Identifier, Message, Refusal
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 HANDSHAKE_VERSION = 0
 """Version byte of the frames that every version reads, now and later: those of `vfl.wire.handshake`."""
@@ -38,12 +40,9 @@ class Envelope(msgspec.Struct, Generic[_Body], frozen=True, array_like=True, for
 
 
 _encoder = msgspec.msgpack.Encoder()
-_request_decoder = msgspec.msgpack.Decoder(Envelope[Request])
-_reply_decoder = msgspec.msgpack.Decoder(Envelope[Reply])
-_refusal_decoder = msgspec.msgpack.Decoder(Envelope[Refusal])
 
 
-def encode(envelope: Envelope[Request] | Envelope[Reply]) -> bytes:
+def encode(envelope: Envelope[Any]) -> bytes:
     """Return the frame of a message.
 
     Raises:
@@ -55,21 +54,21 @@ def encode(envelope: Envelope[Request] | Envelope[Reply]) -> bytes:
     return frame
 
 
-def decode_request(frame: bytes) -> Envelope[Request]:
-    """Return the request in a frame; raises MalformedMessage, VersionMismatch or TooLarge."""
-    return _decode(frame, _request_decoder)
+@functools.cache
+def decoder_of(*kinds: type[Message]) -> msgspec.msgpack.Decoder[Envelope[Any]]:
+    """Return what decodes messages of these kinds alone."""
+    union: Any = functools.reduce(operator.or_, kinds)
+    return msgspec.msgpack.Decoder(Envelope[union])
 
 
-def decode_reply(frame: bytes) -> Envelope[Reply]:
-    """Return the reply in a frame, which may be a refusal of this version; raises as decode_request."""
-    if frame[:1] == bytes([HANDSHAKE_VERSION]):
-        return cast(Envelope[Reply], _decode(frame, _refusal_decoder, HANDSHAKE_VERSION))
-    return _decode(frame, _reply_decoder)
-
-
-def _decode(
+def decode(
     frame: bytes, decoder: msgspec.msgpack.Decoder[Envelope[_Body]], version: int = PROTOCOL_VERSION
 ) -> Envelope[_Body]:
+    """Return the envelope in a frame of a version.
+
+    Raises:
+        MalformedMessage, VersionMismatch, TooLarge: with the field and its bound, never with its content.
+    """
     if len(frame) > MAX_FRAME_BYTES:
         raise TooLarge(f"a frame of {len(frame)} bytes exceeds {MAX_FRAME_BYTES}")
     if not frame:
@@ -87,3 +86,10 @@ def _decode(
         raise MalformedMessage(f"not a message of this protocol: {reason}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedMessage("the frame is truncated or is not MessagePack") from None
+
+
+def decode_answer(frame: bytes, *kinds: type[Message]) -> Envelope[Any]:
+    """Return the reply in a frame, of one of these kinds, or a refusal of any version; raises as `decode`."""
+    if frame[:1] == bytes([HANDSHAKE_VERSION]):
+        return decode(frame, decoder_of(Refusal), HANDSHAKE_VERSION)
+    return decode(frame, decoder_of(*kinds, Refusal))

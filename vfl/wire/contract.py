@@ -13,14 +13,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from vfl.errors import MalformedMessage
-from vfl.wire.messages.fields import Count, Identifier, Key32, Sentence, Small
+from vfl.wire.message import Count, Identifier, Key32, Sentence, Small
 
 MAX_CONTRACT_BYTES = 65_536
 MAX_PARTIES = 32
 
 Action = Literal["align", "bin", "train", "score", "export"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-Algorithm = Literal["trees", "linear", "shared"]
 Seconds = Annotated[int, Meta(ge=0, lt=2**40)]
 
 
@@ -50,18 +49,15 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         alignment: which customers; None for an export.
         binning: name of a binning that is made, or in whose weights of evidence columns take part.
         model: name of the model; None for an alignment or a binning.
-        algorithm: of a training: boosted trees, a linear model, or one on shares.
+        algorithm: of a training, by its name; None for other jobs.
         rows: customers of the label party at most.
-        trees, max_depth: of a model of trees at most; 0 where it is none.
-        rounds: of a linear model at most; 0 where it is none.
+        terms: numbers that jobs of the kind are held to, by name, such as ``trees``; what an algorithm brings.
         key_bits: of the label party's Paillier key; 0 where none is used.
-        node_rows: no sums are given of a node with fewer rows of a feature party.
-        histogram_rows: no bin of a feature party's column has fewer rows in trees.
         rows_per_hour: customers to score at most, counted as often as they are asked for; 0 where none are.
         created, expires: seconds since 1970, UTC.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     action: Action
     purpose: Annotated[Sentence, Meta(min_length=1)]
@@ -70,14 +66,10 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     alignment: Identifier | None = None
     binning: Identifier | None = None
     model: Identifier | None = None
-    algorithm: Algorithm | None = None
+    algorithm: Identifier | None = None
     rows: Count = 0
-    trees: Count = 0
-    max_depth: Small = 0
-    rounds: Count = 0
+    terms: Annotated[dict[Identifier, Count], Meta(max_length=64)] = {}
     key_bits: Small = 0
-    node_rows: Count = 0
-    histogram_rows: Count = 0
     rows_per_hour: Count = 0
     created: Seconds
     expires: Seconds
@@ -101,13 +93,13 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return digest_of(self.to_bytes())
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Contract)
 
 
 def digest_of(content: bytes) -> bytes:
     """Return the digest of a contract's bytes."""
-    return hashlib.sha256(b"vfl contract v1\0" + content).digest()
+    return hashlib.sha256(b"vfl contract v2\0" + content).digest()
 
 
 def decode_contract(content: bytes) -> Contract:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from vfl.errors import MalformedMessage, PeerRefused, TooLarge, VersionMismatch
 from vfl.wire.codec import HANDSHAKE_VERSION, PROTOCOL_VERSION, Envelope
-from vfl.wire.messages import Identifier, Key32, Message, Refusal
+from vfl.wire.message import Identifier, Key32, Message, Refusal
 
 SPOKEN = (PROTOCOL_VERSION,)
 """Protocol versions that this party speaks."""

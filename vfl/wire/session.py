@@ -1,7 +1,6 @@
 """A job as each side holds it: who, which state, and the number of the last request.
 
-``FeatureSession`` turns frames into requests and replies into frames; ``LabelSession`` is a
-conversation with one peer. Both walk the same table.
+``FeatureSession`` holds a job to the steps of the protocol; ``LabelSession`` is a conversation with one peer.
 """
 
 from __future__ import annotations
@@ -9,17 +8,17 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 from vfl.errors import MalformedMessage, OutOfSequence, PeerError, PeerRefused, Replayed, VflError
-from vfl.wire import messages as m
 from vfl.wire.channel import Channel
-from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
-from vfl.wire.states import REPLIES, State, next_state
+from vfl.wire.codec import Envelope, decode_answer, encode
+from vfl.wire.message import Message, Refusal
+from vfl.wire.protocol import FAILED, NEW, Protocol
 
-_Reply = TypeVar("_Reply", bound=m.Message)
+_Reply = TypeVar("_Reply", bound=Message)
 
-Handler = Callable[[m.Message], m.Message]
+Handler = Callable[[Message], Message]
 """What answers the requests of one job at the feature party."""
 
 
@@ -37,11 +36,13 @@ class FeatureSession:
     the job.
 
     Args:
+        protocol: says which request may come when.
         job: name of the job.
         state, sequence: where the job stands; the defaults are a new job's.
     """
 
-    def __init__(self, job: str, state: State = State.NEW, sequence: int = 0) -> None:
+    def __init__(self, protocol: Protocol, job: str, state: str = NEW, sequence: int = 0) -> None:
+        self._protocol = protocol
         self.job = job
         self.state = state
         self.sequence = sequence
@@ -56,9 +57,9 @@ class FeatureSession:
     def end(self) -> None:
         """Answer nothing more; waits for a request that is being worked on."""
         with self._lock:
-            self.state, self._last = State.FAILED, None
+            self.state, self._last = FAILED, None
 
-    def answer(self, envelope: Envelope[m.Request], handler: Handler) -> Envelope[m.Reply]:
+    def answer(self, envelope: Envelope[Message], handler: Handler) -> Envelope[Message]:
         """Return the reply to one request, a :class:`~vfl.wire.messages.Refusal` included in none.
 
         A repetition that comes while the request is still being worked on waits for its answer.
@@ -74,16 +75,16 @@ class FeatureSession:
                 raise Replayed(f"request {envelope.sequence} of this job was already answered")
             if envelope.sequence != self.sequence + 1:
                 raise OutOfSequence(f"request {envelope.sequence} came where {self.sequence + 1} was due")
-            after = next_state(self.state, type(envelope.body))
+            after = self._protocol.next_state(self.state, type(envelope.body))
             try:
                 reply = handler(envelope.body)
             except BaseException as error:
-                self.state = State.FAILED
+                self.state = FAILED
                 refused = error.with_traceback(None) if isinstance(error, VflError) else None
                 self._last = _Answered(envelope, refused)
                 raise
             self.state, self.sequence = after, envelope.sequence
-            answer = Envelope(self.job, envelope.sequence, cast(m.Reply, reply), envelope.contract)
+            answer = Envelope(self.job, envelope.sequence, reply, envelope.contract)
             self._last = _Answered(envelope, answer)
             return answer
 
@@ -91,10 +92,10 @@ class FeatureSession:
 class _Answered(NamedTuple):
     """The last request of a job, and how it was answered; an error of no family is not kept."""
 
-    request: Envelope[m.Request]
-    outcome: Envelope[m.Reply] | VflError | None
+    request: Envelope[Message]
+    outcome: Envelope[Message] | VflError | None
 
-    def again(self) -> Envelope[m.Reply]:
+    def again(self) -> Envelope[Message]:
         if isinstance(self.outcome, Envelope):
             return self.outcome
         raise self.outcome or OutOfSequence("this job has failed; open a new job")
@@ -115,11 +116,10 @@ class LabelSession:
         self.contract = contract
         self.job = job or new_job()
         self._channel = channel
-        self._state = State.NEW
         self._sequence = 0
         self._lock = threading.Lock()
 
-    def ask(self, request: m.Message, reply_type: type[_Reply]) -> _Reply:
+    def ask(self, request: Message, reply_type: type[_Reply]) -> _Reply:
         """Send a request and return its reply.
 
         Raises:
@@ -127,27 +127,20 @@ class LabelSession:
             MalformedMessage, OutOfSequence: the answer is not the reply to this request.
             PeerUnreachable: from the channel.
         """
-        if REPLIES[type(request)] is not reply_type:
-            raise TypeError(f"{type(request).__name__} is answered by {REPLIES[type(request)].__name__}")
         with self._lock:
-            after = next_state(self._state, type(request))
             self._sequence += 1
-            envelope = Envelope(self.job, self._sequence, cast(m.Request, request), self.contract)
-            answer = decode_reply(self._channel.exchange(self.peer, encode(envelope)))
-            if isinstance(answer.body, m.Refusal):
-                self._state = State.FAILED
+            envelope = Envelope(self.job, self._sequence, request, self.contract)
+            answer = decode_answer(self._channel.exchange(self.peer, encode(envelope)), reply_type)
+            if isinstance(answer.body, Refusal):
                 raise PeerRefused(self.peer, answer.body.code, answer.body.text)
             if (answer.job, answer.sequence) != (self.job, self._sequence):
                 raise OutOfSequence(f"{self.peer} answered another request than the one it was asked")
             if not isinstance(answer.body, reply_type):
-                raise MalformedMessage(
-                    f"{self.peer} answered {type(answer.body).__name__} where {reply_type.__name__} was due"
-                )
-            self._state = after
+                raise MalformedMessage(f"{self.peer} answered with another message than the one that was due")
             return answer.body
 
 
-def refusal(error: VflError, envelope: Envelope[m.Request] | None) -> Envelope[m.Reply]:
+def refusal(error: VflError, envelope: Envelope[Message] | None) -> Envelope[Message]:
     """Return the reply that tells the peer of an error.
 
     A peer's own fault is explained to it in full; of ours it hears only that there was one.
@@ -157,16 +150,18 @@ def refusal(error: VflError, envelope: Envelope[m.Request] | None) -> Envelope[m
     job, sequence, contract = (
         (envelope.job, envelope.sequence, envelope.contract) if envelope else ("unknown", 1, b"")
     )
-    return Envelope(job, sequence, m.Refusal(error.code, text), contract)
+    return Envelope(job, sequence, Refusal(error.code, text), contract)
 
 
-def loopback_receiver(session: FeatureSession, handler: Handler) -> Callable[[bytes], bytes]:
+def loopback_receiver(
+    protocol: Protocol, session: FeatureSession, handler: Handler
+) -> Callable[[bytes], bytes]:
     """Return a function from request frame to reply frame, for :class:`LoopbackChannel`."""
 
     def receive(frame: bytes) -> bytes:
         envelope = None
         try:
-            envelope = decode_request(frame)
+            envelope = protocol.decode_request(frame)
             return encode(session.answer(envelope, handler))
         except VflError as error:
             return encode(refusal(error, envelope))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from parties import database
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
+from parties.storage import database
 from parties.web.api_keys import ApiKeys
 
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from parties import database
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
-from parties.contracts.kept import Contracts
+from parties.contracts.contract_store import ContractStore
+from parties.storage import database
 
 
 class Typed(NamedTuple):
@@ -54,7 +54,7 @@ class Typed(NamedTuple):
         return facts
 
     def contracts(self) -> int:
-        return len(Contracts(database.connect(self.bureau)).all())
+        return len(ContractStore(database.connect(self.bureau)).all())
 
 
 @pytest.fixture

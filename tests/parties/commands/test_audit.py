@@ -9,9 +9,9 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from parties import database
-from parties.cli import main
-from parties.contracts.kept import Contracts
+from parties.commands.cli import main
+from parties.contracts.contract_store import ContractStore
+from parties.storage import database
 
 
 def run(*arguments: object) -> Result:
@@ -43,7 +43,7 @@ def test_a_job_is_shown_with_what_it_reveals(pair: Any) -> None:
 def test_messages_are_shown_with_their_contract(pair: Any) -> None:
     """The proposal and the job that it led to, by the first digits of the contract."""
     pair.score()
-    (kept,) = Contracts(database.connect(pair.bureau)).all()
+    (kept,) = ContractStore(database.connect(pair.bureau)).all()
     name = kept.digest.hex()
     lines = json.loads(run("show", pair.bureau.directory, "--contract", name[:8], "--json").output)
     assert [line["kind"] for line in lines][:2] == ["ProposeContract", "OpenScoring"]

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
 from parties.label.party import LabelParty
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 Run = Callable[..., Result]
 

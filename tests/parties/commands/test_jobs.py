@@ -14,15 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from parties import config as configuration
-from parties import database
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
-from parties.contracts.kept import WAITING, Contracts
-from parties.contracts.notary import Notary
+from parties.contracts.contract_store import WAITING, ContractStore
+from parties.contracts.verifier import ContractVerifier
+from parties.data.rows import Source
 from parties.keys import identity
-from parties.rows import Source
+from parties.storage import database
 from vfl.errors import ConfigError, NotAllowed
-from vfl.wire import messages as m
+from vfl.wire import contract_messages as m
 
 
 def run(*arguments: object) -> Result:
@@ -40,13 +40,13 @@ def propose(bank: Config, bureau: Config, drafted: Callable[..., Any]) -> Callab
         peer = msgspec.structs.replace(bureau.peers["bank"], approvals=needed)
         config = msgspec.structs.replace(bureau, peers={"bank": peer})
         request = m.ProposeContract(contract.to_bytes(), [signed])
-        return Notary(config, database.connect(config), Source(config)).answer("bank", request)
+        return ContractVerifier(config, database.connect(config), Source(config)).answer("bank", request)
 
     return ask
 
 
 def waiting(bureau: Config) -> str:
-    (kept,) = Contracts(database.connect(bureau)).all()
+    (kept,) = ContractStore(database.connect(bureau)).all()
     assert kept.state == WAITING
     return kept.digest.hex()[:12]
 
@@ -69,7 +69,7 @@ def test_what_waits_is_listed_shown_and_approved(bureau: Config, propose: Callab
 def test_what_is_rejected_is_refused_from_then_on(bureau: Config, propose: Callable[..., Any]) -> None:
     """A rejection ends a contract, signed or not."""
     assert propose(0).state == "signed"
-    (kept,) = Contracts(database.connect(bureau)).all()
+    (kept,) = ContractStore(database.connect(bureau)).all()
     assert run("reject", bureau.directory, kept.digest.hex()).exit_code == 0
     with pytest.raises(NotAllowed, match="rejected this contract"):
         propose(0)
@@ -110,7 +110,7 @@ def test_an_approval_written_past_the_command_does_not_count(
     config = configuration.load(bureau.directory)
     assert config.approvers
     propose(1)
-    contracts = Contracts(database.connect(config))
+    contracts = ContractStore(database.connect(config))
     (kept,) = contracts.all()
     contracts.decide(kept.digest, "alice", "approved", bytes(64))
     peer = msgspec.structs.replace(config.peers["bank"], approvals=1)
@@ -119,7 +119,10 @@ def test_an_approval_written_past_the_command_does_not_count(
         kept.contract.to_bytes(),
         [m.Signature(bytes.fromhex(public), signature) for public, signature in kept.signatures.items()],
     )
-    assert Notary(strict, database.connect(strict), Source(strict)).answer("bank", request).state == "waiting"
+    assert (
+        ContractVerifier(strict, database.connect(strict), Source(strict)).answer("bank", request).state
+        == "waiting"
+    )
 
 
 def test_two_approvals_need_two_names(bureau: Config) -> None:
@@ -133,5 +136,5 @@ def test_two_approvals_need_two_names(bureau: Config) -> None:
 def test_a_label_party_decides_on_nothing(bank: Config, bureau: Config, drafted: Callable[..., Any]) -> None:
     """It proposes; the contracts in its directory are for others to sign."""
     contract = drafted(bank, bureau, "align", alignment="a1")
-    Contracts(database.connect(bank)).add("bureau", contract, state="proposed")
+    ContractStore(database.connect(bank)).add("bureau", contract, state="proposed")
     assert "label party proposes" in run("reject", bank.directory, contract.digest().hex()[:8]).output

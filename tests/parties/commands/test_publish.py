@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
 from parties.label.party import LabelParty
-from vfl.params import TreeParams
+from vfl.algorithms.trees.params import TreeParams
 
 
 @pytest.fixture

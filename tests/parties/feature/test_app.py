@@ -10,17 +10,22 @@ from typing import Any
 import httpx
 import pytest
 
-from parties import database, directory
 from parties.config import Config
-from parties.contracts.agreement import Agreements
+from parties.contracts.client import ContractClient
 from parties.keys import tls
 from parties.ledger.entries import Ledger
 from parties.link.transport import CONTENT_TYPE, PATH, HttpsChannel
+from parties.storage import database
+from parties.storage import party_directory as directory
+from vfl.algorithms.trees.messages import SumRoot
 from vfl.errors import PeerRefused, PeerUnreachable, VflError
+from vfl.jobs import PROTOCOL
+from vfl.psi import messages as m
 from vfl.psi.identifiers import Recipe, prepare
 from vfl.psi.label_party import align
-from vfl.wire import messages as m
-from vfl.wire.codec import Envelope, decode_reply, encode
+from vfl.scoring.messages import AskPart, OpenScoring, PartGiven, ScoringOpened
+from vfl.wire.codec import Envelope, encode
+from vfl.wire.message import Refusal
 from vfl.wire.session import LabelSession, new_job
 
 Join = Callable[..., Config]
@@ -32,16 +37,16 @@ def opening(name: str = "a1", rows: int = 200) -> m.OpenAlignment:
 
 def refused(channel: HttpsChannel, frame: bytes) -> str:
     """Send raw bytes and return the code of the refusal that must come back."""
-    reply = decode_reply(channel.exchange("bureau", frame))
-    assert isinstance(reply.body, m.Refusal)
+    reply = PROTOCOL.decode_reply(channel.exchange("bureau", frame))
+    assert isinstance(reply.body, Refusal)
     return reply.body.code
 
 
 def agreed(channel: HttpsChannel, name: str = "a1") -> bytes:
     """The digest of a contract to align under a name."""
     config = channel._config
-    agreements = Agreements(config, channel, database.connect(config))
-    return agreements.reach("align", ["bureau"], alignment=name, rows=200).digest
+    agreements = ContractClient(config, channel, database.connect(config))
+    return agreements.obtain("align", ["bureau"], alignment=name, rows=200).digest
 
 
 def honest_job(channel: HttpsChannel, name: str) -> None:
@@ -161,12 +166,12 @@ def test_replayed_and_early_messages_are_refused_and_the_job_goes_on(channel: Ht
     job = new_job()
     first = encode(Envelope(job, 1, opening(), digest))
     for _ in range(2):  # the answer to the last request is given again
-        assert isinstance(decode_reply(channel.exchange("bureau", first)).body, m.AlignmentOpened)
+        assert isinstance(PROTOCOL.decode_reply(channel.exchange("bureau", first)).body, m.AlignmentOpened)
     early = encode(Envelope(job, 1, m.FetchPoints(0, 5), digest))
     assert refused(channel, early) == "replayed"
     assert refused(channel, encode(Envelope(job, 3, m.FetchPoints(0, 5), digest))) == "out_of_sequence"
-    assert refused(channel, encode(Envelope(job, 2, m.SumRoot(), digest))) == "out_of_sequence"
-    fetched = decode_reply(
+    assert refused(channel, encode(Envelope(job, 2, SumRoot(), digest))) == "out_of_sequence"
+    fetched = PROTOCOL.decode_reply(
         channel.exchange("bureau", encode(Envelope(job, 2, m.FetchPoints(0, 5), digest)))
     ).body
     assert isinstance(fetched, m.PointsFetched)
@@ -197,12 +202,12 @@ def test_a_job_belongs_to_the_peer_that_opened_it(
     assert refused(theirs, encode(Envelope(job, 2, m.FetchPoints(0, 5), digest))) == "not_allowed"
     assert refused(theirs, encode(Envelope(job, 1, opening(), digest))) == "not_allowed"
     honest_job(mine, "a2")
-    opened = m.OpenScoring("model", "a2", b"x" * 32)
+    opened = OpenScoring("model", "a2", b"x" * 32)
     config = theirs._config
-    agreements = Agreements(config, theirs, database.connect(config))
-    digest = agreements.reach("score", ["bureau"], alignment="a2", model="model").digest
+    agreements = ContractClient(config, theirs, database.connect(config))
+    digest = agreements.obtain("score", ["bureau"], alignment="a2", model="model").digest
     with pytest.raises(PeerRefused, match="has made no alignment a2 with you"):
-        LabelSession(theirs, "bureau", contract=digest).ask(opened, m.ScoringOpened)
+        LabelSession(theirs, "bureau", contract=digest).ask(opened, ScoringOpened)
 
 
 def test_what_is_not_allowed_is_refused(
@@ -212,8 +217,8 @@ def test_what_is_not_allowed_is_refused(
     bureau = grant(make_party("bureau", "feature"), bank, allow=["align"])
     channel = HttpsChannel(join(bank, bureau, serve(bureau)))
     for ask, reply in (
-        (m.OpenScoring("model", "a1", b"x" * 32), m.ScoringOpened),
-        (m.AskShare("model"), m.ShareGiven),
+        (OpenScoring("model", "a1", b"x" * 32), ScoringOpened),
+        (AskPart("model"), PartGiven),
     ):
         with pytest.raises(PeerRefused, match="not_allowed"):
             LabelSession(channel, "bureau").ask(ask, reply)
@@ -279,7 +284,7 @@ def test_an_unexpected_fault_is_internal_and_stays_out_of_the_log(
 
     digest = agreed(channel)
     with monkeypatch.context() as patch:
-        patch.setattr("parties.feature.door.worker_for", broken)
+        patch.setattr("parties.feature.dispatcher.worker_for", broken)
         assert refused(channel, encode(Envelope(new_job(), 1, opening(), digest))) == "internal"
     assert "KeyError" in caplog.text
     assert "C007" not in caplog.text

@@ -8,22 +8,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parties import database
 from parties.config import Config
-from parties.contracts.notary import Notary
+from parties.config.settings import Limits, Peer
+from parties.contracts.verifier import ContractVerifier
+from parties.data.rows import Source
 from parties.feature import jobs
 from parties.feature.jobs import Jobs
-from parties.rows import Source
-from parties.settings import Limits, Peer
+from parties.storage import database
 from vfl.errors import Interrupted, NotAllowed, OutOfSequence, Replayed
-from vfl.wire import messages as m
+from vfl.psi.messages import AlignmentOpened, FetchPoints, OpenAlignment
+from vfl.scoring import messages as m
 from vfl.wire.codec import Envelope
+from vfl.wire.message import Message
 
 PEER = Peer(fingerprint="a" * 64, allow=["align", "export"], limits=Limits(open_jobs=1))
 
 
-def answer_all(message: m.Message) -> m.Message:
-    return m.ShareGiven(b"") if isinstance(message, m.AskShare) else m.AlignmentOpened(1)
+def answer_all(message: Message) -> Message:
+    return m.PartGiven(b"") if isinstance(message, m.AskPart) else AlignmentOpened(1)
 
 
 class Bureau:
@@ -35,14 +37,14 @@ class Bureau:
         self.export = signed(bank, bureau, "export", model="m1")
 
     def jobs(self) -> Jobs:
-        return Jobs(self.engine, Notary(self.config, self.engine, Source(self.config)))
+        return Jobs(self.engine, ContractVerifier(self.config, self.engine, Source(self.config)))
 
-    def ask(self, held: Jobs, job: str, body: m.Request, sequence: int = 1) -> m.Message:
+    def ask(self, held: Jobs, job: str, body: Message, sequence: int = 1) -> Message:
         return held.answer("bank", PEER, self.envelope(job, body, sequence), lambda _: answer_all).body
 
-    def envelope(self, job: str, body: m.Request, sequence: int = 1) -> Envelope[m.Request]:
+    def envelope(self, job: str, body: Message, sequence: int = 1) -> Envelope[Message]:
         aligning = self.align[getattr(body, "alignment", "a1")]
-        return Envelope(job, sequence, body, self.export if isinstance(body, m.AskShare) else aligning)
+        return Envelope(job, sequence, body, self.export if isinstance(body, m.AskPart) else aligning)
 
 
 @pytest.fixture
@@ -50,19 +52,19 @@ def at(bank: Config, bureau: Config, signed: Callable[..., bytes]) -> Bureau:
     return Bureau(bank, bureau, signed)
 
 
-ALIGN, OTHER = (m.OpenAlignment(name, "left", ["id:"], 1) for name in ("a1", "a2"))
+ALIGN, OTHER = (OpenAlignment(name, "left", ["id:"], 1) for name in ("a1", "a2"))
 
 
 def test_an_ended_job_gives_its_place_back(at: Bureau) -> None:
     """A job of one message is over with it, so a peer with one place can open the next."""
     held = at.jobs()
     for job in ("j1", "j2", "j3"):
-        assert isinstance(at.ask(held, job, m.AskShare("m1")), m.ShareGiven)
-    assert isinstance(at.ask(held, "j1", m.AskShare("m1")), m.ShareGiven)  # its answer may have been lost
+        assert isinstance(at.ask(held, job, m.AskPart("m1")), m.PartGiven)
+    assert isinstance(at.ask(held, "j1", m.AskPart("m1")), m.PartGiven)  # its answer may have been lost
     with pytest.raises(Replayed):
-        at.ask(held, "j1", m.AskShare("m2"))
+        at.ask(held, "j1", m.AskPart("m2"))
     with pytest.raises(OutOfSequence, match="while the job is closed"):
-        at.ask(held, "j1", m.AskShare("m1"), 2)
+        at.ask(held, "j1", m.AskPart("m1"), 2)
 
 
 @pytest.mark.parametrize("limit", ["IDLE_SECONDS", "SPARE_SECONDS"])
@@ -75,7 +77,7 @@ def test_an_idle_job_gives_way(at: Bureau, monkeypatch: pytest.MonkeyPatch, limi
     monkeypatch.setattr(jobs, limit, -1.0)
     at.ask(held, "j2", OTHER)
     with pytest.raises(Interrupted, match="let go of the job"):
-        at.ask(held, "j1", m.FetchPoints(0, 1), 2)
+        at.ask(held, "j1", FetchPoints(0, 1), 2)
 
 
 def test_a_job_begun_anew_takes_the_place_of_the_first(at: Bureau) -> None:
@@ -84,8 +86,8 @@ def test_a_job_begun_anew_takes_the_place_of_the_first(at: Bureau) -> None:
     at.ask(held, "j1", ALIGN)
     at.ask(held, "j2", ALIGN)
     with pytest.raises(Interrupted):
-        at.ask(held, "j1", m.FetchPoints(0, 1), 2)
-    at.ask(held, "j2", m.FetchPoints(0, 1), 2)
+        at.ask(held, "j1", FetchPoints(0, 1), 2)
+    at.ask(held, "j2", FetchPoints(0, 1), 2)
 
 
 def test_a_successor_waits_for_the_worker_before_it(at: Bureau) -> None:
@@ -93,13 +95,13 @@ def test_a_successor_waits_for_the_worker_before_it(at: Bureau) -> None:
     held, started, go_on = at.jobs(), threading.Event(), threading.Event()
     order: list[str] = []
 
-    def slow(message: m.Message) -> m.Message:
+    def slow(message: Message) -> Message:
         started.set()
         go_on.wait(10)
         order.append("first")
         return answer_all(message)
 
-    def successor() -> m.Message:
+    def successor() -> Message:
         return held.answer(
             "bank", PEER, at.envelope("j2", ALIGN), lambda _: order.append("second") or answer_all
         ).body
@@ -117,9 +119,9 @@ def test_a_successor_waits_for_the_worker_before_it(at: Bureau) -> None:
 def test_an_opening_that_comes_twice_opens_one_job(at: Bureau) -> None:
     """The same opening on two connections at once is worked on once and answered twice."""
     held, started, go_on = at.jobs(), threading.Event(), threading.Event()
-    worked: list[m.Message] = []
+    worked: list[Message] = []
 
-    def slow(message: m.Message) -> m.Message:
+    def slow(message: Message) -> Message:
         worked.append(message)
         started.set()
         go_on.wait(10)
@@ -145,11 +147,11 @@ def test_a_job_begins_with_request_1(at: Bureau) -> None:
 def test_a_restart_interrupts_open_jobs_alone(at: Bureau) -> None:
     """What was open when the server stopped is interrupted; what had ended stays as it ended."""
     held = at.jobs()
-    at.ask(held, "done", m.AskShare("m1"))
+    at.ask(held, "done", m.AskPart("m1"))
     at.ask(held, "open", ALIGN)
     again = at.jobs()
     with pytest.raises(Interrupted, match="let go of the job"):
-        at.ask(again, "open", m.FetchPoints(0, 1), 2)
+        at.ask(again, "open", FetchPoints(0, 1), 2)
     with pytest.raises(OutOfSequence, match="this job is closed"):
-        at.ask(again, "done", m.AskShare("m1"))
+        at.ask(again, "done", m.AskPart("m1"))
     at.ask(again, "new", ALIGN)

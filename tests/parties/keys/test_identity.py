@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parties import directory
 from parties.config import Config
 from parties.keys import identity
 from parties.keys.identity import Identity, Subject
+from parties.storage import party_directory as directory
 from vfl.errors import BadSignature, ConfigError, KeyFileError
 
 KEY = Identity(Ed25519PrivateKey.generate())

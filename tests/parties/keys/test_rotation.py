@@ -13,10 +13,10 @@ from parties.config import Config
 from parties.keys import rotation, tls
 from parties.keys.paillier import PASSWORD_VARIABLE, private_key
 from parties.label.party import LabelParty
-from parties.link.greeting import greet
+from parties.link.handshake import greet
 from parties.link.transport import HttpsChannel
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ConfigError, KeyFileError, PeerRefused, PeerUnreachable
-from vfl.params import TreeParams
 
 
 def fingerprint_of(config: Config) -> str:
@@ -175,6 +175,6 @@ def test_a_training_that_was_broken_off_goes_on_under_the_new_key(
     with LabelParty(configuration.load(bank.directory)) as party:
         assert party.resume("m1").trees == 2
     assert private_key(bank).public_key.bits == key_bits
-    for share in ("bank/state/models/{}/share.json", "bureau/state/shares/bank/{}.json"):
-        made = [(bank.directory.parent / share.format(name)).read_bytes() for name in ("m1", "undisturbed")]
+    for part in ("bank/state/models/{}/share.json", "bureau/state/shares/bank/{}.json"):
+        made = [(bank.directory.parent / part.format(name)).read_bytes() for name in ("m1", "undisturbed")]
         assert made[0] == made[1]

@@ -10,17 +10,17 @@ import pytest
 from sklearn import metrics
 
 from parties.label.evaluation import Asked, Evaluation, evaluation
-from parties.label.labelled import LabelledScores
+from parties.label.evaluation_data import EvaluationData
 from vfl.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def scored() -> LabelledScores:
+def scored() -> EvaluationData:
     rng = np.random.default_rng(0)
     labels = (rng.random(800) < 0.2).astype(np.float32)
     noise = rng.random((3, 800)) * 0.6
     alone, one, both = (labels * gain + part for gain, part in zip((0.1, 0.2, 0.4), noise, strict=True))
-    return LabelledScores(
+    return EvaluationData(
         model="m1",
         rows_are="source",
         columns=np.zeros((800, 0), np.float32),
@@ -37,7 +37,7 @@ def scored() -> LabelledScores:
     )
 
 
-def test_measures_are_those_of_scikit_learn(scored: LabelledScores) -> None:
+def test_measures_are_those_of_scikit_learn(scored: EvaluationData) -> None:
     """Ranking, recall, precision at k, money and calibration of each view."""
     found = evaluation(scored, Asked(alerts_per_day=10, cost_of_alert=3.0))
     assert (found.rows, found.positives, found.days) == (800, int(scored.labels.sum()), 8)
@@ -60,7 +60,7 @@ def test_measures_are_those_of_scikit_learn(scored: LabelledScores) -> None:
     assert found.together == found.views[-1].measures
 
 
-def test_partners_add_what_lies_between_the_views(scored: LabelledScores) -> None:
+def test_partners_add_what_lies_between_the_views(scored: EvaluationData) -> None:
     """Differences to the label party alone, within their intervals, beyond chance where they are large."""
     found = evaluation(scored, Asked())
     assert [gain.name for gain in found.added] == ["+ telco", "together"]
@@ -72,7 +72,7 @@ def test_partners_add_what_lies_between_the_views(scored: LabelledScores) -> Non
     assert found.resamples == 1000
 
 
-def test_the_threshold_of_least_cost_saves_most(scored: LabelledScores) -> None:
+def test_the_threshold_of_least_cost_saves_most(scored: EvaluationData) -> None:
     """No other threshold on all parties' scores saves more."""
     best = evaluation(scored, Asked(cost_of_alert=3.0)).least_cost
     assert best is not None
@@ -86,7 +86,7 @@ def test_the_threshold_of_least_cost_saves_most(scored: LabelledScores) -> None:
     assert evaluation(scored, Asked()).least_cost is None
 
 
-def test_what_is_not_given_is_left_out(scored: LabelledScores) -> None:
+def test_what_is_not_given_is_left_out(scored: EvaluationData) -> None:
     """No money without amounts, and no calibration of margins; the JSON says so."""
     margins = {name: of * 9 - 5 for name, of in scored.scores.items()}
     found = evaluation(replace(scored, amounts=None, days=None, scores=margins), Asked(cost_of_alert=1))
@@ -95,7 +95,7 @@ def test_what_is_not_given_is_left_out(scored: LabelledScores) -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
 
 
-def test_weights_count_in_rankings_and_not_in_alerts(scored: LabelledScores) -> None:
+def test_weights_count_in_rankings_and_not_in_alerts(scored: EvaluationData) -> None:
     """A row of weight 2 counts twice among rows, but is one alert."""
     weights = np.random.default_rng(1).integers(1, 3, 800).astype(np.float32)
     weighted, plain = (evaluation(replace(scored, weights=of), Asked()).together for of in (weights, None))
@@ -104,7 +104,7 @@ def test_weights_count_in_rankings_and_not_in_alerts(scored: LabelledScores) -> 
     assert (weighted.precision_at_k, weighted.money_saved) == (plain.precision_at_k, plain.money_saved)
 
 
-def test_rows_of_one_label_cannot_be_ranked(scored: LabelledScores) -> None:
+def test_rows_of_one_label_cannot_be_ranked(scored: EvaluationData) -> None:
     """The message says what to look at."""
     with pytest.raises(DataError, match="both labels"):
         evaluation(replace(scored, labels=np.ones(800, np.float32)), Asked())

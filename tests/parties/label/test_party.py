@@ -13,13 +13,13 @@ import pytest
 import xgboost
 
 from parties.config import Config
-from parties.label.archive import Archive
 from parties.label.party import LabelParty
+from parties.storage.model_store import ModelStore
+from vfl.algorithms.trees.params import TreeParams
+from vfl.algorithms.trees.predictor import TreesPredictor
 from vfl.errors import ConfigError, DataError, NotAligned, ParameterError, PeerRefused, StateError
-from vfl.linear.estimator import FederatedLogisticRegression
-from vfl.params import TreeParams
-from vfl.trees.estimator import FederatedXGBClassifier
-from vfl.trees.predict import Predictor
+from vfl.estimators.linear import FederatedLogisticRegression
+from vfl.estimators.trees import FederatedXGBClassifier
 
 PARAMS = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
 
@@ -82,9 +82,9 @@ def test_validation_rows_are_watched_and_judged(label: LabelParty, bank: Config)
     label.align()
     model = label.train(name="m1", params=PARAMS, validation_fraction=0.3)
     assert (model.rows + model.validation_rows, len(model.history), model.metric) == (200, 2, "logloss")
-    judged = label.labelled_scores("m1")
+    judged = label.evaluation_data("m1")
     assert (judged.rows_are, len(judged.labels)) == ("validation", model.validation_rows)
-    everything = label.labelled_scores("m1", source=bank.data.source, amount="age", day="age")
+    everything = label.evaluation_data("m1", source=bank.data.source, amount="age", day="age")
     assert (everything.rows_are, len(everything.labels)) == ("source", 200)
     assert list(everything.scores) == ["bank alone", "together"]
     np.testing.assert_array_equal(everything.together, label.score("m1", bank.data.source).scores)
@@ -110,7 +110,7 @@ def test_what_is_not_there_or_not_new_is_told(label: LabelParty, tmp_path: Path)
         label.score("none", "x.csv")
     label.train(name="m1", params=PARAMS)
     with pytest.raises(StateError, match="known are m1"):
-        label.labelled_scores("m2")
+        label.evaluation_data("m2")
     (tmp_path / "new.csv").write_text("customer_id,wage\nC001,3\n")
     with pytest.raises(DataError, match="age: included, but no such column"):
         label.score("m1", str(tmp_path / "new.csv"))
@@ -167,7 +167,7 @@ def test_the_banks_own_model_is_xgboost_on_its_columns(label: LabelParty, bank: 
     table = pd.read_csv(bank.data.source)
     columns, labels = table[["age"]].to_numpy(np.float32), table["default"].to_numpy(np.float32)
     judge = xgboost.XGBClassifier(n_estimators=2, max_depth=2, max_bin=8).fit(columns, labels)
-    alone = Predictor(Archive(bank).load_bank_only("m1"))
+    alone = TreesPredictor(ModelStore(bank).load_bank_only("m1"))
     np.testing.assert_allclose(
         alone.predict(columns, [], []), judge.predict_proba(columns)[:, 1], rtol=0, atol=1e-6
     )

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
 from parties.label.planning import Wanted, predict, work
+from vfl.algorithms.trees.cost_model import Link
+from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ParameterError
-from vfl.params import TreeParams
-from vfl.planning import Link
 
 
 @pytest.fixture

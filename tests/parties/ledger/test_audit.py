@@ -15,15 +15,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from parties import database
 from parties.config import Config
-from parties.contracts.kept import Contracts
+from parties.contracts.contract_store import ContractStore
 from parties.keys import identity
 from parties.ledger.audit import Verdict, verify
-from parties.ledger.chain import Finding, Linked, breaks
+from parties.ledger.chain import Finding, Linked, verify_chain
 from parties.ledger.entries import START, Entry, Ledger, Signed, chained
+from parties.storage import database
 from vfl.errors import ConfigError, StateError
-from vfl.wire import messages as m
+from vfl.scoring import messages as m
 from vfl.wire.session import LabelSession
 
 TABLE = database.ledger
@@ -40,12 +40,12 @@ def audited(pair: Any, *, against_bureau: bool = False) -> Verdict:
 
 def audited_at(party: Config, ledger: Ledger, against: Sequence[Signed] = ()) -> Verdict:
     peers = {name: peer.identity for name, peer in party.peers.items()}
-    contracts = Contracts(database.connect(party))
+    contracts = ContractStore(database.connect(party))
     return verify(ledger, contracts, identity.load(party).public, peers, against)
 
 
 def first_break(entries: Iterable[Linked]) -> Finding | None:
-    return next(breaks(entries), None)
+    return next(verify_chain(entries), None)
 
 
 def chain(length: int = 8) -> list[tuple[Entry, bytes]]:
@@ -107,7 +107,7 @@ def test_two_changed_entries_are_both_named() -> None:
     for number, changes in ((2, {"kind": "Gradienus"}), (6, {"reply_bytes": 41})):
         entry, link = entries[number - 1]
         entries[number - 1] = entry._replace(**changes), link
-    assert list(breaks(entries)) == [
+    assert list(verify_chain(entries)) == [
         (2, "entry 2 was changed: its kind was 'Gradients' and is 'Gradienus'"),
         (6, "entry 6 was changed: its reply_bytes was 40 and is 41"),
     ]
@@ -119,7 +119,7 @@ def test_more_than_one_changed_byte_is_told_as_such() -> None:
         entries = chain()
         entry, link = entries[number - 1]
         entries[number - 1] = entry._replace(kind="CloseTraining"), link
-        (found,) = breaks(entries)
+        (found,) = verify_chain(entries)
         assert found.entry == number
         assert "more than one byte" in found.text
 
@@ -270,7 +270,7 @@ def test_a_signature_by_somebody_else_is_told(pair: Any) -> None:
 def test_jobs_that_were_not_signed_are_listed(pair: Any) -> None:
     """A job that was broken off is no finding, but is named."""
     pair.score()
-    (kept,) = Contracts(database.connect(pair.bank)).all()
+    (kept,) = ContractStore(database.connect(pair.bank)).all()
     LabelSession(pair.channel, "bureau", "broken-off", contract=kept.digest).ask(
         pair.opening, m.ScoringOpened
     )
@@ -316,7 +316,9 @@ def test_any_byte_of_the_database_file_is_found_or_holds_nothing_of_the_ledger(p
         (home / "party.sqlite").write_bytes(raw)
         try:
             engine = database.connect(pair.bank)
-            found = verify(Ledger(engine), Contracts(engine), identity.load(pair.bank).public, {}).findings
+            found = verify(
+                Ledger(engine), ContractStore(engine), identity.load(pair.bank).public, {}
+            ).findings
             engine.dispose()
         except (StateError, ConfigError):
             continue

@@ -12,17 +12,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from parties import database
 from parties.config import Config
-from parties.ledger.chain import breaks
+from parties.ledger.chain import verify_chain
 from parties.ledger.entries import START, Heading, Ledger, LedgerChannel, Total, chained, heading
+from parties.storage import database
 from vfl.errors import PeerUnreachable
-from vfl.wire import messages as m
+from vfl.psi import messages as m
 from vfl.wire.channel import LoopbackChannel
 from vfl.wire.codec import Envelope, encode
+from vfl.wire.message import Refusal
 
 REQUEST = encode(Envelope("job1", 1, m.MaskPoints(b"secret" * 9)))
-REFUSAL = encode(Envelope("job1", 1, m.Refusal("not_allowed", "no")))
+REFUSAL = encode(Envelope("job1", 1, Refusal("not_allowed", "no")))
 
 
 def test_an_exchange_is_an_entry_without_content(bank: Config) -> None:
@@ -118,7 +119,7 @@ def test_processes_and_threads_append_to_one_chain(bank: Config) -> None:
     entries = list(Ledger(database.connect(bank)).entries())
     assert len(entries) == 240
     assert {entry.peer for entry, _ in entries} == {"one", "two"}
-    assert list(breaks(entries)) == []
+    assert list(verify_chain(entries)) == []
 
 
 def test_an_append_that_fails_leaves_the_chain_whole(bank: Config) -> None:
@@ -137,4 +138,4 @@ def test_an_append_that_fails_leaves_the_chain_whole(bank: Config) -> None:
     ledger.append("in", "bureau", REQUEST, REFUSAL, "ok")
     entries = list(ledger.entries())
     assert len(entries) == 2
-    assert list(breaks(entries)) == []
+    assert list(verify_chain(entries)) == []

@@ -11,9 +11,12 @@ import pytest
 from parties.keys import identity
 from parties.ledger.entries import Ledger, digest
 from parties.ledger.heads import SigningChannel, _head, _label_content, read
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
 from vfl.errors import BadSignature
-from vfl.wire import messages as m
-from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
+from vfl.jobs import PROTOCOL
+from vfl.wire import ledger_messages as m
+from vfl.wire.codec import Envelope, encode
+from vfl.wire.message import Refusal
 
 
 def test_both_keep_what_both_signed(pair: Any) -> None:
@@ -46,7 +49,7 @@ def test_a_signature_covers_every_field(pair: Any, field: str) -> None:
 
 def closing(pair: Any, **changes: Any) -> bytes:
     """Return the kept request with changes, as it would be sent again."""
-    asked = decode_request(pair.bank_ledger.signed()[0].request)
+    asked = PROTOCOL.decode_request(pair.bank_ledger.signed()[0].request)
     return encode(msgspec.structs.replace(asked, body=msgspec.structs.replace(asked.body, **changes)))
 
 
@@ -65,8 +68,8 @@ def test_what_is_not_signed_by_the_peer_is_not_countersigned(
 ) -> None:
     """A feature party signs nothing that the label party did not."""
     pair.score()
-    answer = decode_reply(pair.receive(closing(pair, **changes))).body
-    assert isinstance(answer, m.Refusal)
+    answer = PROTOCOL.decode_reply(pair.receive(closing(pair, **changes))).body
+    assert isinstance(answer, Refusal)
     assert answer.code == code
     assert len(pair.bureau_ledger.signed()) == 1
 
@@ -90,7 +93,7 @@ def test_a_job_that_has_not_ended_is_not_signed(pair: Any) -> None:
     """Only a closed job of the peer itself is signed."""
     pair.score()
     frame = encode(Envelope("unknown", 2, m.CloseLedger(1, bytes(32), bytes(32), bytes(32), bytes(64))))
-    assert decode_reply(pair.receive(frame)).body.code == "out_of_sequence"
+    assert PROTOCOL.decode_reply(pair.receive(frame)).body.code == "out_of_sequence"
 
 
 def test_a_peer_without_identity_is_no_obstacle(pair: Any, caplog: Any) -> None:
@@ -110,8 +113,8 @@ def test_a_request_that_was_sent_again_counts_once(pair: Any) -> None:
     lost = [entry for entry, _ in pair.bureau_ledger.entries() if entry.kind == "AskDirections"][-1]
     contract = bytes.fromhex(lost.contract)
     before = pair.bureau_ledger.exchanges("bank", job, contract)
-    frame = encode(Envelope(job, lost.sequence, m.AskDirections(bytes(8)), contract))
-    reply = encode(Envelope(job, lost.sequence, m.DirectionsGiven(bytes(2)), contract))
+    frame = encode(Envelope(job, lost.sequence, AskDirections(bytes(8)), contract))
+    reply = encode(Envelope(job, lost.sequence, DirectionsGiven(bytes(2)), contract))
     assert lost.reply_digest == digest(reply)
     pair.bureau_ledger.append("in", "bank", frame, reply, "ok")
     assert pair.bureau_ledger.exchanges("bank", job, contract) == before
@@ -120,15 +123,15 @@ def test_a_request_that_was_sent_again_counts_once(pair: Any) -> None:
 def test_a_job_is_signed_under_its_own_contract(pair: Any) -> None:
     """What closes a job and names another contract than it ran under is not countersigned."""
     pair.score()
-    asked = decode_request(pair.bank_ledger.signed()[0].request)
+    asked = PROTOCOL.decode_request(pair.bank_ledger.signed()[0].request)
     own, body = identity.load(pair.bank), asked.body
     assert isinstance(body, m.CloseLedger)
     other = msgspec.structs.replace(asked, contract=bytes(32))
     theirs = m.LedgerClosed(bytes(32), bytes.fromhex(identity.load(pair.bureau).public), bytes(64))
     signature = own.sign("ledger head", _label_content(_head(other, body, theirs)))
     frame = encode(msgspec.structs.replace(other, body=msgspec.structs.replace(body, signature=signature)))
-    answer = decode_reply(pair.receive(frame)).body
-    assert isinstance(answer, m.Refusal)
+    answer = PROTOCOL.decode_reply(pair.receive(frame)).body
+    assert isinstance(answer, Refusal)
     assert (answer.code, "0 exchanges of the job under this contract" in answer.text) == (
         "ledgers_differ",
         True,

@@ -7,35 +7,36 @@ from typing import Any
 import msgspec
 import pytest
 
-from parties import database
-from parties.contracts.kept import Contracts
+from parties.contracts.contract_store import ContractStore
 from parties.keys import identity
 from parties.ledger.entries import LedgerChannel
 from parties.ledger.heads import JOBLESS
-from parties.ledger.processing import ACTIVITIES, Export, export, load, records
+from parties.ledger.processing import Export, export, load, records
+from parties.storage import database
 from vfl.errors import DataError
-from vfl.wire import messages as m
+from vfl.jobs import JOB_TYPES, PROTOCOL
+from vfl.scoring import messages as m
 from vfl.wire.channel import LoopbackChannel
 from vfl.wire.codec import Envelope, encode
 from vfl.wire.session import LabelSession
-from vfl.wire.states import OPENINGS
 
 
 def exported(pair: Any, peer: str | None = None) -> Export:
-    contracts = Contracts(database.connect(pair.bank))
+    contracts = ContractStore(database.connect(pair.bank))
     return export(pair.bank_ledger, contracts, pair.bank, identity.load(pair.bank).public, peer)
 
 
 def test_each_way_to_begin_a_job_has_an_activity() -> None:
     """A record never lacks what a job does; a proposal begins none."""
-    assert {opening.__name__ for opening in OPENINGS} == set(ACTIVITIES) | JOBLESS
+    assert {opening.__name__ for opening in PROTOCOL.openings} == {o.__name__ for o in JOB_TYPES} | JOBLESS
+    assert all(job.activity for job in JOB_TYPES.values())
 
 
 def test_a_job_is_told_from_both_sides(pair: Any) -> None:
     """What one side disclosed the other has learnt, in the same numbers, bytes and words."""
     pair.score(messages=3)
     (ours,), (theirs,) = records(pair.bank_ledger), records(pair.bureau_ledger)  # the proposal is none
-    (kept,) = Contracts(database.connect(pair.bureau)).all()
+    (kept,) = ContractStore(database.connect(pair.bureau)).all()
     assert ours.contract == theirs.contract == kept.digest.hex()
     assert (ours.asked_by, theirs.asked_by) == ("us", "peer")
     assert (ours.ended, ours.signed, ours.requests, ours.refused) == ("closed", True, 6, 0)
@@ -48,9 +49,9 @@ def test_a_job_is_told_from_both_sides(pair: Any) -> None:
 
 def test_refused_and_open_jobs_say_so(pair: Any) -> None:
     """A job that did not end as it should does not look as if it had."""
-    contract = pair.agreements.reach("score", ["bureau"], model="m1", alignment="a1").digest
+    contract = pair.agreements.obtain("score", ["bureau"], model="m1", alignment="a1").digest
     LabelSession(pair.channel, "bureau", "open", contract=contract).ask(pair.opening, m.ScoringOpened)
-    frame = encode(Envelope("refused", 1, m.AskShare("unknown"), contract))
+    frame = encode(Envelope("refused", 1, m.AskPart("unknown"), contract))
     pair.channel.exchange("bureau", frame)
     found = {record.job: record for record in records(pair.bank_ledger)}
     assert (found["open"].ended, found["refused"].ended) == ("open", "refused")
@@ -80,7 +81,7 @@ def test_a_peer_gets_no_columns_and_no_people(pair: Any) -> None:
     pair.score()
     groups = msgspec.structs.replace(pair.bureau.data, groups={"late": ["delays"]})
     bureau, engine = msgspec.structs.replace(pair.bureau, data=groups), database.connect(pair.bureau)
-    contracts = Contracts(engine)
+    contracts = ContractStore(engine)
     (kept,) = contracts.all()
     contracts.decide(kept.digest, "alice", "approved", b"")
     own = export(pair.bureau_ledger, contracts, bureau, "0" * 64)
@@ -96,6 +97,6 @@ def test_a_channel_without_answers_leaves_an_entry(pair: Any) -> None:
         return b""
 
     channel = LedgerChannel(LoopbackChannel({"bureau": gone}), pair.bank_ledger)
-    channel.exchange("bureau", encode(Envelope("j", 1, m.AskShare("m1"))))
+    channel.exchange("bureau", encode(Envelope("j", 1, m.AskPart("m1"))))
     (record,) = records(pair.bank_ledger)
-    assert (record.refused, [told.kind for told in record.disclosed], record.learnt) == (1, ["AskShare"], [])
+    assert (record.refused, [told.kind for told in record.disclosed], record.learnt) == (1, ["AskPart"], [])

@@ -16,7 +16,8 @@ from parties.config import Config
 from parties.keys import tls
 from parties.link.server import PartyServer
 from parties.link.transport import PATH, HttpsChannel
-from vfl.wire import messages as m
+from vfl.psi import messages as m
+from vfl.wire.message import Message
 from vfl.wire.session import LabelSession
 
 OPENING = m.OpenAlignment("a1", "left", ["customer_id: strip upper"], 200)
@@ -85,15 +86,15 @@ def test_a_stop_lets_the_message_at_work_finish(
     """A request that is being worked on when the server is stopped still gets its answer."""
     started = threading.Event()
 
-    def slow(*_: object) -> Callable[[m.Message], m.Message]:
-        def handle(_: m.Message) -> m.Message:
+    def slow(*_: object) -> Callable[[Message], Message]:
+        def handle(_: Message) -> Message:
             started.set()
             time.sleep(0.5)
             return m.AlignmentOpened(7)
 
         return handle
 
-    monkeypatch.setattr("parties.feature.door.worker_for", slow)
+    monkeypatch.setattr("parties.feature.dispatcher.worker_for", slow)
     answers: list[m.AlignmentOpened] = []
     with serving(bureau) as url:
         channel = HttpsChannel(join(bank, bureau, url))

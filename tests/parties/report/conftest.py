@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parties.label.archive import ModelRecord
 from parties.label.evaluation import Asked, Evaluation, evaluation
-from parties.label.labelled import LabelledScores
+from parties.label.evaluation_data import EvaluationData
+from parties.storage.model_store import ModelRecord
 
 HOSTILE = "<script src=//evil.example>&'\""
 """A partner's name, were one able to choose it freely."""
 
 
 @pytest.fixture(scope="session")
-def scored() -> LabelledScores:
+def scored() -> EvaluationData:
     rng = np.random.default_rng(3)
     labels = (rng.random(1500) < 0.1).astype(np.float32)
 
@@ -25,7 +25,7 @@ def scored() -> LabelledScores:
         return (1 / (1 + np.exp(-margin))).astype(np.float32)
 
     partners = {"bank alone": [], "+ telco": ["telco"], "+ shop": ["shop"], "together": ["telco", "shop"]}
-    return LabelledScores(
+    return EvaluationData(
         model="m1",
         rows_are="validation",
         columns=np.zeros((1500, 1), dtype=np.float32),
@@ -39,12 +39,12 @@ def scored() -> LabelledScores:
 
 
 @pytest.fixture(scope="session")
-def found(scored: LabelledScores) -> Evaluation:
+def found(scored: EvaluationData) -> Evaluation:
     return evaluation(scored, Asked(alerts_per_day=4, cost_of_alert=12.5))
 
 
 @pytest.fixture(scope="session")
-def bare(scored: LabelledScores) -> LabelledScores:
+def bare(scored: EvaluationData) -> EvaluationData:
     """The same without amounts and days, with one partner of a hostile name, and margins for scores."""
     scores = {"bank alone": scored.scores["bank alone"] * 9 - 5, "together": scored.together * 9 - 5}
     partners = {"bank alone": [], "together": [HOSTILE]}

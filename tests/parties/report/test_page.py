@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from parties.label.archive import ModelRecord
 from parties.label.evaluation import Asked, Evaluation, evaluation
-from parties.label.labelled import LabelledScores
+from parties.label.evaluation_data import EvaluationData
 from parties.report import page
+from parties.storage.model_store import ModelRecord
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def text(found: Evaluation, scored: LabelledScores, record: ModelRecord) -> str:
+def text(found: Evaluation, scored: EvaluationData, record: ModelRecord) -> str:
     return page.render(found, scored, record)
 
 
@@ -149,7 +149,7 @@ def assert_shown(cell: str, value: float) -> None:
     assert float(cell.replace(",", "")) == pytest.approx(value, abs=0.5001 * 10**-digits)
 
 
-def test_names_are_text_whatever_they_are(bare: LabelledScores, record: ModelRecord) -> None:
+def test_names_are_text_whatever_they_are(bare: EvaluationData, record: ModelRecord) -> None:
     """A name that looks like markup is shown, not run, in the text and in the plots."""
     found = evaluation(bare, Asked())
     text = page.render(found, bare, record)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from parties import database
-from parties.contracts.kept import Contracts
+from parties.contracts.contract_store import ContractStore
 from parties.keys import identity
 from parties.ledger.processing import Export, export
 from parties.report.processing import render
+from parties.storage import database
 
 
 def exported(pair: Any) -> Export:
-    contracts = Contracts(database.connect(pair.bank))
+    contracts = ContractStore(database.connect(pair.bank))
     return export(pair.bank_ledger, contracts, pair.bank, identity.load(pair.bank).public)
 
 
@@ -30,8 +30,8 @@ def test_the_page_names_every_job_and_what_it_revealed(pair: Any) -> None:
 def test_a_job_stands_with_the_terms_of_its_contract(pair: Any) -> None:
     """Purpose, parties, columns, limits, expiry and signatures are those that all parties signed."""
     pair.score()
-    (kept,) = Contracts(database.connect(pair.bureau)).all()
-    contracts = Contracts(database.connect(pair.bureau))
+    (kept,) = ContractStore(database.connect(pair.bureau)).all()
+    contracts = ContractStore(database.connect(pair.bureau))
     page = render(export(pair.bureau_ledger, contracts, pair.bureau, "0" * 64), pair.bureau)
     for told in (
         "<dt>purpose</dt><dd>not stated</dd>",

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from parties.label.evaluation import Asked, Evaluation, Gain, evaluation
-from parties.label.labelled import LabelledScores
+from parties.label.evaluation_data import EvaluationData
 from parties.report import tables
 
 
@@ -54,7 +54,7 @@ def test_the_summary_claims_no_more_than_the_interval(
     assert verdict in tables.summary(msgspec.structs.replace(found, added=[last]))
 
 
-def test_what_is_not_known_has_no_line(bare: LabelledScores) -> None:
+def test_what_is_not_known_has_no_line(bare: EvaluationData) -> None:
     """Without amounts, days and probabilities there is no money, no day and no calibration."""
     text = tables.to_text(evaluation(bare, Asked()))
     assert "precision at the top 50" in text
@@ -62,6 +62,6 @@ def test_what_is_not_known_has_no_line(bare: LabelledScores) -> None:
         assert absent not in text
 
 
-def test_rows_of_training_are_told_as_such(scored: LabelledScores) -> None:
+def test_rows_of_training_are_told_as_such(scored: EvaluationData) -> None:
     """Nobody takes training rows for a proof."""
     assert "better than it is" in tables.population(evaluation(replace(scored, rows_are="training"), Asked()))

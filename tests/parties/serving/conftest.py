@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties import directory
 from parties.config import Config
+from parties.config.settings import PERMISSIONS, Serving
 from parties.feature.app import create_app
 from parties.keys import identity, tls
 from parties.label.party import LabelParty
 from parties.link.server import PartyServer
-from parties.settings import PERMISSIONS, Serving
-from vfl.params import TreeParams
+from parties.storage import party_directory as directory
+from vfl.algorithms.trees.params import TreeParams
 
 PARAMS = TreeParams(n_estimators=8, max_depth=4, max_bin=16, learning_rate=0.5)
 CUSTOMERS = 600

@@ -13,17 +13,17 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from parties import database
-from parties.cli import main
+from parties.commands.cli import main
 from parties.config import Config
-from parties.contracts import kept as kept_contracts
-from parties.contracts.kept import Contracts
+from parties.contracts import contract_store as kept_contracts
+from parties.contracts.contract_store import ContractStore
 from parties.ledger.entries import Ledger
-from parties.serving import partner as partner_module
-from parties.serving import standing as standing_module
-from parties.serving.answers import Record, Scored
+from parties.serving import contract_lease as standing_module
+from parties.serving import peer_connection as partner_module
 from parties.serving.publish import publish, withdraw
+from parties.serving.schemas import Record, Scored
 from parties.serving.service import Service
+from parties.storage import database
 from vfl.errors import AwaitingApproval
 
 
@@ -75,7 +75,7 @@ def jobs(server: Any, verb: str, contract: str) -> None:
 
 
 def waiting(server: Any) -> list[str]:
-    kept = Contracts(database.connect(server.party)).all()
+    kept = ContractStore(database.connect(server.party)).all()
     return [one.digest.hex() for one in kept if one.state == "waiting"]
 
 

@@ -11,19 +11,20 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from parties.feature.store import PeerStore
-from parties.label.archive import Archive
+from parties.data.rows import Source
 from parties.label.party import LabelParty
-from parties.rows import Source
-from parties.serving.answers import Record, Scored
 from parties.serving.publish import publish, withdraw
+from parties.serving.schemas import Record, Scored
 from parties.serving.service import Service
+from parties.storage.model_store import ModelStore
+from parties.storage.peer_store import PeerStore
+from vfl.algorithms.scorecard.params import BinningParams
 from vfl.errors import StateError
-from vfl.linear.export import MergedModel
-from vfl.params import LinearParams
-from vfl.scorecard.params import BinningParams
+from vfl.linear_model.export import MergedModel
+from vfl.linear_model.messages import PartialScoresGiven
+from vfl.linear_model.params import LinearParams
 from vfl.scoring.feature_party import ScoringWorker
-from vfl.wire import messages as m
+from vfl.wire.message import Message
 
 UNKNOWN_TO_BUREAU = "c050"
 MODELS = {"scaled": "linear", "in weights of evidence": "woe"}
@@ -68,32 +69,32 @@ def one(service: Service, model: str, made: Record, **options: Any) -> Scored:
     return result
 
 
-def shares(world: Any, model: str) -> dict[str, Any]:
+def parts(world: Any, model: str) -> dict[str, Any]:
     """Every party's share, from its own files."""
-    _, share = Archive(world.bank).load_model(model)
-    found: dict[str, Any] = {"bank": share}
+    _, part = ModelStore(world.bank).load_model(model)
+    found: dict[str, Any] = {"bank": part}
     for name, server in world.servers.items():
-        found[name] = PeerStore(server.party, "bank", Source(server.party)).load_share(model)
+        found[name] = PeerStore(server.party, "bank", Source(server.party)).load_part(model)
     return found
 
 
 def test_scores_are_scikit_learns_on_everybodys_columns(world: Any, scores: Any, model: str) -> None:
     """With the coefficients of all parties side by side; unknown customers add what is on record of them."""
-    held = shares(world, model)
+    held = parts(world, model)
     customers = list(scores[model])
-    parts, coefficients = [], []
-    for name, share in held.items():
+    blocks, coefficients = [], []
+    for name, part in held.items():
         config = world.bank if name == "bank" else world.servers[name].party
-        table = pd.read_csv(config.data.source).set_index("customer_id")[share.columns]
+        table = pd.read_csv(config.data.source).set_index("customer_id")[part.columns]
         raw = table.reindex(customers).to_numpy(np.float32)
-        scaled = share.terms.scaling.apply(share.coded(raw))
+        scaled = part.terms.scaling.apply(part.coded(raw))
         known = np.isin(customers, table.index)
-        parts.append(np.where(known[:, None], scaled, 0.0))
-        coefficients += share.terms.coefficients
+        blocks.append(np.where(known[:, None], scaled, 0.0))
+        coefficients += part.terms.coefficients
         if name != "bank":
-            parts.append(~known[:, None])
+            blocks.append(~known[:, None])
             coefficients.append(held["bank"].peers[held["bank"].owners.index(name)].unknown)
-    pooled = np.hstack(parts).astype(np.float64)
+    pooled = np.hstack(blocks).astype(np.float64)
     judge = LogisticRegression().fit(pooled[:2], [0, 1])
     judge.coef_, judge.intercept_ = np.array([coefficients]), np.array([held["bank"].intercept])
     expected = judge.predict_proba(pooled)[:, 1]
@@ -172,7 +173,7 @@ def test_the_card_says_what_the_model_is(service: Service, model: str) -> None:
 def test_every_view_is_scored_from_one_answer(world: Any, model: str) -> None:
     """Of the bank alone, with each partner, and together, on validation rows."""
     with LabelParty(world.bank) as label:
-        known = label.labelled_scores(model)
+        known = label.evaluation_data(model)
     assert list(known.scores) == ["bank alone", "+ bureau", "+ telco", "together"]
     assert known.rows_are == "validation"
     assert len({scores.tobytes() for scores in known.scores.values()}) == 4
@@ -182,12 +183,12 @@ def test_a_partner_that_answers_otherwise_online_stops_publishing(
     world: Any, scores: Any, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Partial scores that depend on how many rows are asked for are found out."""
-    honest: Callable[..., m.Message] = ScoringWorker.handle
+    honest: Callable[..., Message] = ScoringWorker.handle
 
-    def handle(worker: ScoringWorker, request: m.Message) -> m.Message:
+    def handle(worker: ScoringWorker, request: Message) -> Message:
         reply = honest(worker, request)
-        if isinstance(reply, m.PartialScoresGiven) and 0 < len(reply.values) < 8 * 300:
-            return m.PartialScoresGiven((np.frombuffer(reply.values) + 0.01).tobytes())
+        if isinstance(reply, PartialScoresGiven) and 0 < len(reply.values) < 8 * 300:
+            return PartialScoresGiven((np.frombuffer(reply.values) + 0.01).tobytes())
         return reply
 
     monkeypatch.setattr(ScoringWorker, "handle", handle)
@@ -201,6 +202,6 @@ def test_an_exported_model_is_one_document(world: Any, model: str) -> None:
         whole = msgspec.json.decode(label.export(model), type=MergedModel)
     assert {term.party for term in whole.terms} == {"bank", "bureau", "telco"}
     assert all((term.bins is not None) == (model == "woe") for term in whole.terms)
-    held = shares(world, model)
-    merged = [coefficient for share in held.values() for coefficient in share.terms.coefficients]
+    held = parts(world, model)
+    merged = [coefficient for part in held.values() for coefficient in part.terms.coefficients]
     assert [term.coefficient for term in whole.terms] == merged

@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties.label.archive import Archive
 from parties.label.party import LabelParty
-from parties.serving.answers import Record
 from parties.serving.publication import Publication, Publications, Withdrawal
 from parties.serving.publish import publish, withdraw
+from parties.serving.schemas import Record
 from parties.serving.service import Service
+from parties.storage.model_store import ModelStore
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
 from vfl.errors import ParameterError, PeerUnreachable, StateError
+from vfl.evaluation.thresholds import Rule
 from vfl.scoring.feature_party import ScoringWorker
-from vfl.thresholds import Rule
-from vfl.wire import messages as m
+from vfl.wire.message import Message
 
 
 def test_a_publication_is_a_version_that_stays(world: Any) -> None:
@@ -41,7 +42,7 @@ def test_the_threshold_keeps_its_rule_on_validation_rows(world: Any) -> None:
     """Of the good customers kept out of training at most the given share are alerts, in both models."""
     made = publish(world.bank, "m1", rule=Rule("fpr", 0.1))
     with LabelParty(world.bank) as party:
-        known = party.labelled_scores("m1")
+        known = party.evaluation_data("m1")
     good = known.labels == 0
     assert 0.02 < np.mean(known.together[good] >= np.float32(made.threshold.joint)) <= 0.1
     assert made.metrics_on == "validation"
@@ -62,10 +63,10 @@ def test_answers_that_differ_from_batch_stop_publishing(world: Any, monkeypatch:
     """A feature party that answers small requests otherwise than large ones is found out."""
     honest = ScoringWorker.handle
 
-    def handle(worker: ScoringWorker, request: m.Message) -> m.Message:
+    def handle(worker: ScoringWorker, request: Message) -> Message:
         reply = honest(worker, request)
-        if isinstance(request, m.AskDirections) and 0 < len(request.rows) < 4 * 300:
-            return m.DirectionsGiven(bytes(byte ^ 1 for byte in reply.go_left))
+        if isinstance(request, AskDirections) and 0 < len(request.rows) < 4 * 300:
+            return DirectionsGiven(bytes(byte ^ 1 for byte in reply.go_left))
         return reply
 
     before = Publications(world.bank).newest()
@@ -78,11 +79,11 @@ def test_answers_that_differ_from_batch_stop_publishing(world: Any, monkeypatch:
 def test_a_share_that_is_not_the_trained_one_is_not_published(world: Any) -> None:
     """A leaf altered in the stored share is noticed, and the model is not served either."""
     publish(world.bank, "m1")
-    file = Archive(world.bank).models / "m1" / "share.json"
+    file = ModelStore(world.bank).models / "m1" / "share.json"
     trained = file.read_bytes()
-    share = msgspec.json.decode(trained)
-    share["trees"][0]["value"][-1] += 0.125
-    file.write_bytes(msgspec.json.encode(share))
+    part = msgspec.json.decode(trained)
+    part["trees"][0]["value"][-1] += 0.125
+    file.write_bytes(msgspec.json.encode(part))
     try:
         with pytest.raises(StateError, match="not as it was trained"):
             publish(world.bank, "m1")

@@ -13,20 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties.serving.answers import Observation, Record, Scored, Unscored
-from parties.serving.errors import (
-    BadRecord,
-    BadRequest,
-    PartnersAbsent,
-    ReasonsForbidden,
-    UnknownModel,
-)
+from parties.config.settings import Serving
+from parties.serving.errors import BadRecord, BadRequest, PartnersAbsent, ReasonsForbidden, UnknownModel
 from parties.serving.publish import publish, withdraw
+from parties.serving.schemas import Observation, Record, Scored, Unscored
 from parties.serving.service import Service
-from parties.settings import Serving
+from vfl.algorithms.trees.loss import LOSSES
 from vfl.errors import ConfigError
-from vfl.loss import LOSSES
-from vfl.thresholds import Rule
+from vfl.evaluation.thresholds import Rule
 
 UNKNOWN_TO_BUREAU, UNKNOWN_TO_TELCO, STRANGER = "c050", "c450", "c599"
 

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from parties import database
 from parties.config import Config
 from parties.serving.publish import publish
 from parties.serving.service import Service
+from parties.storage import database
 from parties.web.api import create_api
 from parties.web.api_keys import ApiKeys
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parties import database
 from parties.config import Config
+from parties.storage import database
 from parties.web.api_keys import ApiKeys
 from vfl.errors import ParameterError, StateError
 

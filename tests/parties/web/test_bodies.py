@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parties.serving.answers import Record
+from parties.serving.schemas import Record
 from parties.web.bodies import FLOAT32_MAX, Reader
 from parties.web.problems import ApiError
 

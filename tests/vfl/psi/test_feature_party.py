@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vfl.errors import (
-    MalformedMessage,
-    NotAligned,
-    NotAllowed,
-    OutOfRange,
-    OutOfSequence,
-    VflError,
-)
+from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence, VflError
+from vfl.psi import messages as m
 from vfl.psi.alignment import Alignment
 from vfl.psi.feature_party import AlignmentWorker
 from vfl.psi.group import hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import Recipe, prepare
-from vfl.wire import messages as m
+from vfl.scoring.messages import AskPart
+from vfl.wire.message import Message
 
 RECIPE = Recipe.parse(["customer: strip"])
 KEYS = [f"C{i}" for i in range(6)]
@@ -50,7 +45,7 @@ def fix(*positions: int) -> m.FixAlignment:
         ([], m.OpenAlignment("a", "left", RECIPE.lines, 0), OutOfRange, "between 1 and 1000"),
         ([], m.OpenAlignment("a", "left", RECIPE.lines, 1001), OutOfRange, "between 1 and 1000"),
         ([], MASK, OutOfSequence, "open"),
-        ([], m.AskShare("model"), OutOfSequence, "AskShare"),
+        ([], AskPart("model"), OutOfSequence, "AskPart"),
         ([OPEN], m.MaskPoints(b""), MalformedMessage, "no points"),
         ([OPEN], m.MaskPoints(POINTS[:-1]), MalformedMessage, "whole points"),
         ([OPEN], m.MaskPoints(b"\xff" * 32), MalformedMessage, "canonical"),
@@ -70,7 +65,7 @@ def fix(*positions: int) -> m.FixAlignment:
         ([OPEN, MASK, FETCH], fix(), NotAllowed, "fewer than the 2"),
     ],
 )
-def test_refusals(before: list[m.Message], request_: m.Message, error: type[VflError], says: str) -> None:
+def test_refusals(before: list[Message], request_: Message, error: type[VflError], says: str) -> None:
     """Each request that breaks the contract is refused with a sentence, and nothing is stored."""
     store = Store()
     party = worker(store, modes=["left"], min_rows=2, max_rows=1000)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import rbcl
 
@@ -113,10 +109,3 @@ def test_scalars_are_fresh() -> None:
     scalars = {new_scalar() for _ in range(50)}
     assert len(scalars) == 50
     assert {len(scalar) for scalar in scalars} == {32}
-
-
-def test_nothing_is_left_in_the_temporary_folder(tmp_path) -> None:
-    """Importing and using the group leaves no unpacked library behind."""
-    code = "from vfl.psi.group import hash_to_group; assert len(hash_to_group(['C1'])) == 32"
-    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=True)
-    assert list(tmp_path.iterdir()) == []

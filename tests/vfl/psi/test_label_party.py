@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vfl.errors import MalformedMessage, NotAligned, OutOfRange, ParameterError, PeerRefused
+from vfl.jobs import PROTOCOL
+from vfl.psi import messages as m
 from vfl.psi.alignment import Alignment, Mode
 from vfl.psi.feature_party import AlignmentWorker
 from vfl.psi.group import hash_to_group, mask, new_scalar
 from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
 from vfl.psi.label_party import align
-from vfl.wire import messages as m
 from vfl.wire.channel import LoopbackChannel
+from vfl.wire.message import Message
 from vfl.wire.session import FeatureSession, Handler, LabelSession, loopback_receiver
 
 RECIPE = Recipe.parse(["customer: nfkc strip upper"])
@@ -50,7 +52,9 @@ def prepared(*keys: str, recipe: Recipe = RECIPE) -> PreparedIdentifiers:
 
 
 def connect(handlers: Mapping[str, Handler]) -> tuple[Wiretap, dict[str, LabelSession]]:
-    channel = Wiretap({p: loopback_receiver(FeatureSession("job"), h) for p, h in handlers.items()})
+    channel = Wiretap(
+        {p: loopback_receiver(PROTOCOL, FeatureSession(PROTOCOL, "job"), h) for p, h in handlers.items()}
+    )
     return channel, {peer: LabelSession(channel, peer, "job") for peer in handlers}
 
 
@@ -193,13 +197,13 @@ class Peer:
         self._worker = AlignmentWorker(prepared(*keys), Store(), peer="bank")
         self._spoil = spoil
 
-    def handle(self, message: m.Message) -> m.Message:
+    def handle(self, message: Message) -> Message:
         reply = self._worker.handle(message)
         spoil = self._spoil.get(type(message).__name__)
         return spoil(reply) if spoil else reply
 
 
-def other_point(reply: m.PointsMasked | m.PointsFetched) -> m.Message:
+def other_point(reply: m.PointsMasked | m.PointsFetched) -> Message:
     return type(reply)(mask(hash_to_group(["Z"]), new_scalar()) * (len(reply.points) // 32))
 
 

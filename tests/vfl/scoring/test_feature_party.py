@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vfl.aggregation.bitmap import from_bitmap
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
+from vfl.algorithms.trees.parts import SplitTable, TreesFeaturePart
 from vfl.errors import PeerRefused
-from vfl.model import FeatureShare, SplitTable
+from vfl.model.question import SCORING_ROWS
+from vfl.scoring import messages as m
 from vfl.scoring.feature_party import ScoringWorker
-from vfl.trees.bitmap import from_bitmap
-from vfl.wire import messages as m
 
 CUSTOMERS = [f"C{i}" for i in range(5)]
-SHARE = FeatureShare(
+SHARE = TreesFeaturePart(
     columns=["age", "calls"],
     splits=SplitTable(feature=[1, 0, 1], threshold=[2.5, 0.5, 0.5], default_left=[True, False, False]),
 )
@@ -23,7 +25,7 @@ def group(consortium):
     label = pd.DataFrame({"own": np.zeros(5)}, index=CUSTOMERS)
     telco = pd.DataFrame({"age": np.arange(5.0), "calls": CALLS}, index=CUSTOMERS)
     group = consortium(label, {"telco": telco})
-    group.parties["telco"].save_share("m", SHARE)
+    group.parties["telco"].save_part("m", SHARE)
     return group
 
 
@@ -33,7 +35,7 @@ def opening(group):
 
 
 def ask(session, rows):
-    return session.ask(m.AskDirections(np.array(rows, dtype="<u4").tobytes()), m.DirectionsGiven).go_left
+    return session.ask(AskDirections(np.array(rows, dtype="<u4").tobytes()), DirectionsGiven).go_left
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [4, 0], [2, 2, 2], []], ids=str)
@@ -55,7 +57,7 @@ def test_rows_are_answered_as_they_were_asked(group, rows):
         (bytes(7), "malformed", "7 bytes came"),
         (np.array([0, 5], dtype="<u4").tobytes(), "out_of_range", "row 5 was asked for"),
         (b"\xff" * 4, "out_of_range", "row 4294967295 was asked for"),
-        (bytes(4 * m.SCORING_ROWS + 4), "malformed", "length <= 262144"),
+        (bytes(4 * SCORING_ROWS + 4), "malformed", "length <= 262144"),
     ],
     ids=["odd bytes", "past the end", "negative", "too many"],
 )
@@ -64,7 +66,7 @@ def test_positions_that_cannot_be_are_refused(group, rows, code, told):
     session = group.sessions()["telco"]
     session.ask(opening(group), m.ScoringOpened)
     with pytest.raises(PeerRefused, match=told) as caught:
-        session.ask(m.AskDirections(rows), m.DirectionsGiven)
+        session.ask(AskDirections(rows), DirectionsGiven)
     assert caught.value.peer_code == code
 
 

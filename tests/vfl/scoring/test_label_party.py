@@ -6,17 +6,18 @@ import pandas as pd
 import pytest
 import xgboost
 
+from vfl.aggregation.table import LabelTable
+from vfl.algorithms.trees.export import to_xgboost_json
+from vfl.algorithms.trees.label_party import train
+from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
+from vfl.algorithms.trees.params import TreeParams
+from vfl.algorithms.trees.predictor import TreesPredictor, split_directions
 from vfl.errors import DataError, MalformedMessage, NotAligned
-from vfl.params import TreeParams
+from vfl.jobs import PROTOCOL
+from vfl.scoring import messages as m
 from vfl.scoring.feature_party import ScoringWorker
-from vfl.scoring.label_party import RemoteShare, ask_all, ask_share, score
-from vfl.table import LabelTable
-from vfl.trees.export import to_xgboost_json
-from vfl.trees.label_party import train
-from vfl.trees.predict import Predictor, split_directions
-from vfl.wire import messages as m
+from vfl.scoring.label_party import RemotePart, ask_all, ask_part, score
 from vfl.wire.channel import LoopbackChannel
-from vfl.wire.codec import decode_request
 from vfl.wire.session import FeatureSession, LabelSession, loopback_receiver
 
 ROWS = 200
@@ -38,66 +39,68 @@ def trained(consortium, private_key):
     table = LabelTable(customers, list(label.columns), label.to_numpy(np.float32), y)
     params = TreeParams(n_estimators=3, max_depth=3, max_bin=8)
     result = train(group.sessions(), group.alignments, table, params, private_key, model_id="m")
-    return group, table, result.share
+    return group, table, result.part
 
 
 def talking_to(handler):
     """Return a conversation with a telco that answers as ``handler`` does."""
-    channel = LoopbackChannel({"telco": loopback_receiver(FeatureSession("job"), handler)})
+    channel = LoopbackChannel(
+        {"telco": loopback_receiver(PROTOCOL, FeatureSession(PROTOCOL, "job"), handler)}
+    )
     return LabelSession(channel, "telco", "job")
 
 
 def test_training_leaves_the_column_of_each_split_of_a_peer(trained):
     """The share tells for each feature party how many columns it has, and which column each split is on."""
-    group, _, share = trained
-    for name, peer in zip(share.owners, share.peers, strict=True):
-        theirs = group.parties[name].shares["m"]
+    group, _, part = trained
+    for name, peer in zip(part.owners, part.peers, strict=True):
+        theirs = group.parties[name].parts["m"]
         assert peer.shown == theirs.columns
         assert peer.split_column == theirs.splits.feature
-    assert sum(len(peer.split_column) for peer in share.peers) > 0
+    assert sum(len(peer.split_column) for peer in part.peers) > 0
 
 
 def test_a_share_answers_any_positions_with_one_message(trained):
     """In any order, with repeats or none: the party's own directions of those rows, one message each time."""
-    group, _, share = trained
+    group, _, part = trained
     party, alignment = group.parties["telco"], group.alignments["telco"]
-    remote = RemoteShare(group.sessions()["telco"], alignment, share, "m")
+    remote = RemotePart(group.sessions()["telco"], alignment, part, "m")
     names, columns = party.aligned_columns(alignment)
     party.frames_seen.clear()
     asked = [np.array([5, 199, 5, 0]), np.arange(ROWS)[::-1], np.zeros(0, np.int64)]
     for positions in asked:
-        expected = split_directions(party.shares["m"], columns[positions])
-        assert np.array_equal(remote.told(positions), expected)
+        expected = split_directions(party.parts["m"], columns[positions])
+        assert np.array_equal(remote.ask(positions), expected)
     remote.close()
-    sent = [decode_request(frame).body for frame in party.frames_seen]
-    assert [type(body) for body in sent] == [m.AskDirections] * 3 + [m.CloseScoring]
+    sent = [PROTOCOL.decode_request(frame).body for frame in party.frames_seen]
+    assert [type(body) for body in sent] == [AskDirections] * 3 + [m.CloseScoring]
     assert names == ["calls", "sims"]
 
 
 def test_directions_are_asked_once_for_every_subset_of_parties(trained):
     """Without a party's directions the scores are xgboost's on a table in which its columns are missing."""
-    group, table, share = trained
-    directions = ask_all(group.sessions(), group.alignments, share, model_id="m")
-    known = [table.rows_of(group.alignments[name]) for name in share.owners]
-    shares = {name: ask_share(session, "m") for name, session in group.sessions().items()}
-    booster = xgboost.Booster(model_file=bytearray(to_xgboost_json(share, shares)))
+    group, table, part = trained
+    directions = ask_all(group.sessions(), group.alignments, part, model_id="m")
+    known = [table.rows_of(group.alignments[name]) for name in part.owners]
+    parts = {name: ask_part(session, "m") for name, session in group.sessions().items()}
+    booster = xgboost.Booster(model_file=bytearray(to_xgboost_json(part, parts)))
     pooled = group.pooled().to_numpy(np.float32)
     for silent, columns in ((None, []), (0, [2, 3]), (1, [4])):
         told = [None if number == silent else given for number, given in enumerate(directions)]
         partly = pooled.copy()
         partly[:, columns] = np.nan
-        scores = Predictor(share).predict(table.columns, told, known)
+        scores = TreesPredictor(part).predict(table.columns, told, known)
         np.testing.assert_array_equal(scores, booster.inplace_predict(partly))
-    scored = score(group.sessions(), group.alignments, share, table, model_id="m")
+    scored = score(group.sessions(), group.alignments, part, table, model_id="m")
     np.testing.assert_array_equal(scored, booster.inplace_predict(pooled))
 
 
 def test_progress_counts_the_rows_of_every_party(trained):
     """What is reported ends at the rows that all parties know together."""
-    group, table, share = trained
+    group, table, part = trained
     reported = []
     score(
-        group.sessions(), group.alignments, share, table, model_id="m",
+        group.sessions(), group.alignments, part, table, model_id="m",
         on_progress=lambda done, total, what: reported.append((done, total)),
     )  # fmt: skip
     assert reported[-1] == (2 * ROWS - 30, 2 * ROWS - 30)
@@ -114,42 +117,42 @@ def test_progress_counts_the_rows_of_every_party(trained):
 )
 def test_another_share_than_ours_is_not_asked(trained, lie, error):
     """A party that opens with other rows, parts or names than it can have is refused at once."""
-    group, _, share = trained
+    group, _, part = trained
 
     def lying(request):
         opened = ScoringWorker(group.parties["telco"]).handle(request)
         return msgspec.structs.replace(opened, **lie)
 
     with pytest.raises(error, match="telco"):
-        RemoteShare(talking_to(lying), group.alignments["telco"], share, "m")
+        RemotePart(talking_to(lying), group.alignments["telco"], part, "m")
 
 
 def test_an_answer_of_another_length_is_refused(trained):
     """Directions for more or fewer rows than were asked are not taken."""
-    group, _, share = trained
+    group, _, part = trained
     honest = ScoringWorker(group.parties["telco"])
 
     def short(request):
         reply = honest.handle(request)
-        return m.DirectionsGiven(reply.go_left[:-1]) if isinstance(reply, m.DirectionsGiven) else reply
+        return DirectionsGiven(reply.go_left[:-1]) if isinstance(reply, DirectionsGiven) else reply
 
-    remote = RemoteShare(talking_to(short), group.alignments["telco"], share, "m")
+    remote = RemotePart(talking_to(short), group.alignments["telco"], part, "m")
     with pytest.raises(MalformedMessage):
-        remote.told(np.arange(10))
+        remote.ask(np.arange(10))
 
 
 def test_reasons_are_told_as_the_owner_named_them(trained):
     """The names come through unchanged; the default of a party that was told nothing is to forbid."""
-    group, _, share = trained
+    group, _, part = trained
     named = ScoringWorker(group.parties["telco"], lambda columns: ["telco"] * len(columns))
-    remote = RemoteShare(talking_to(named.handle), group.alignments["telco"], share, "m")
+    remote = RemotePart(talking_to(named.handle), group.alignments["telco"], part, "m")
     assert remote.reasons == ["telco", "telco"]
-    assert RemoteShare(group.sessions()["telco"], group.alignments["telco"], share, "m").reasons == []
+    assert RemotePart(group.sessions()["telco"], group.alignments["telco"], part, "m").reasons == []
 
 
 def test_other_columns_than_the_models_are_refused(trained):
     """A table in another order of columns is not scored."""
-    group, table, share = trained
+    group, table, part = trained
     turned = LabelTable(table.identifiers, table.names[::-1], table.columns[:, ::-1])
     with pytest.raises(DataError, match="age, balance"):
-        score(group.sessions(), group.alignments, share, turned, model_id="m")
+        score(group.sessions(), group.alignments, part, turned, model_id="m")

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from vfl.errors import NotAligned
-from vfl.linear.columns import Scaling
-from vfl.linear.model import LinearLabelShare, LinearPeer, LinearTerms
-from vfl.params import LinearParams
+from vfl.linear_model.params import LinearParams
+from vfl.linear_model.parts import LinearLabelPart, LinearPeer, LinearTerms
+from vfl.linear_model.scaling import Scaling
 from vfl.scoring.reasons import names, top
 
 
 def linear(*peers):
     """A share with one own column."""
-    return LinearLabelShare(
+    return LinearLabelPart(
         params=LinearParams(),
         intercept=0.0,
         terms=LinearTerms.of(["age"], Scaling.none(1), np.ones(1)),

@@ -7,33 +7,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vfl.algorithms.linear.messages import (
+    AskMaskedSums,
+    CloseLinear,
+    Curvatures,
+    GiveUnmasked,
+    OpenLinear,
+    OpenRound,
+    Residuals,
+)
+from vfl.algorithms.scorecard.messages import FixBinning, LabelCounts, OpenBinning, SumBins, WoeBins
+from vfl.algorithms.secret_shared import messages as m
+from vfl.algorithms.trees.messages import (
+    AskDirections,
+    CloseTraining,
+    Directions,
+    Gradients,
+    GrowLevel,
+    OpenTraining,
+    OpenTree,
+    Split,
+    SumRoot,
+)
 from vfl.errors import MalformedMessage, TooLarge
-from vfl.wire import messages as m
-from vfl.wire.codec import PROTOCOL_VERSION, Envelope, decode_reply, decode_request, encode
+from vfl.jobs import PROTOCOL
+from vfl.linear_model.messages import AskPartialScores
+from vfl.model.question import SCORING_ROWS
+from vfl.psi.messages import FetchPoints, FixAlignment, MaskPoints, OpenAlignment
+from vfl.scoring.messages import AskPart, CloseScoring, OpenScoring
+from vfl.wire.codec import PROTOCOL_VERSION, Envelope, encode
+from vfl.wire.contract_messages import ProposeContract, Signature
+from vfl.wire.ledger_messages import CloseLedger
+from vfl.wire.message import MAX_FRAME_BYTES
 
 REQUESTS = [
-    m.ProposeContract(b"\x01" * 300, [m.Signature(bytes(32), bytes(64))]),
-    m.OpenAlignment("a1", "left", ["customer: strip upper"], 10),
-    m.MaskPoints(b"\x01" * 64),
-    m.FetchPoints(0, 5),
-    m.FixAlignment(b"\x00" * 8, bytes(32)),
-    m.OpenTraining("m1", "a1", bytes(32), b"\xff", b"\x00", b"\x11" * 256, 32, 8, 1.0, 0.25, 32, 5, 10),
-    m.OpenTree(0, b"", [1, 2]),
-    m.Gradients(0, b"\x07" * 512),
-    m.SumRoot(),
-    m.GrowLevel([m.Split(0, 0, 1, 1, 2, True)], [m.Directions(1, 3, b"\x01")], [0, 1]),
-    m.CloseTraining(3),
-    m.OpenBinning("b1", "a1", bytes(32), b"\xff", b"\x11" * 256, 0, 8, 1.0, "quantile", 20),
-    m.LabelCounts(0, b"\x07" * 512),
-    m.SumBins(),
-    m.FixBinning([m.WoeBins(0, [2, 4], [0.5, -0.25], 0.0)], 0.8, None),
-    m.OpenLinear("m1", "a1", bytes(32), None, 10, b"\x11" * 256, 1.0, 0.0, 1e-5, True, 30),
-    m.OpenRound([0.5], True, 14, 32, -3, 34),
-    m.Curvatures(0, b"\x07" * 512),
-    m.Residuals(0, b"\x07" * 512),
-    m.AskMaskedSums(),
-    m.GiveUnmasked(b"\x05" * 256, b""),
-    m.CloseLinear([0.5, -1.0]),
+    ProposeContract(b"\x01" * 300, [Signature(bytes(32), bytes(64))]),
+    OpenAlignment("a1", "left", ["customer: strip upper"], 10),
+    MaskPoints(b"\x01" * 64),
+    FetchPoints(0, 5),
+    FixAlignment(b"\x00" * 8, bytes(32)),
+    OpenTraining("m1", "a1", bytes(32), b"\xff", b"\x00", b"\x11" * 256, 32, 8, 1.0, 0.25, 32, 5, 10),
+    OpenTree(0, b"", [1, 2]),
+    Gradients(0, b"\x07" * 512),
+    SumRoot(),
+    GrowLevel([Split(0, 0, 1, 1, 2, True)], [Directions(1, 3, b"\x01")], [0, 1]),
+    CloseTraining(3),
+    OpenBinning("b1", "a1", bytes(32), b"\xff", b"\x11" * 256, 0, 8, 1.0, "quantile", 20),
+    LabelCounts(0, b"\x07" * 512),
+    SumBins(),
+    FixBinning([WoeBins(0, [2, 4], [0.5, -0.25], 0.0)], 0.8, None),
+    OpenLinear("m1", "a1", bytes(32), None, 10, b"\x11" * 256, 1.0, 0.0, 1e-5, True, 30),
+    OpenRound([0.5], True, 14, 32, -3, 34),
+    Curvatures(0, b"\x07" * 512),
+    Residuals(0, b"\x07" * 512),
+    AskMaskedSums(),
+    GiveUnmasked(b"\x05" * 256, b""),
+    CloseLinear([0.5, -1.0]),
     m.OpenShared("m1", "a1", bytes(32), None, 10, b"\x11" * 256, 4, 3, 1.0, True, 30),
     m.LabelRows(0, b"\x07" * 512),
     m.AskCrossSums(),
@@ -44,12 +73,12 @@ REQUESTS = [
     m.AskGradient(),
     m.GiveGradient(b"\x07" * 512),
     m.CloseShared(bytes(40), bytes(40)),
-    m.OpenScoring("m1", "a1", bytes(32)),
-    m.AskDirections(bytes(400)),
-    m.AskPartialScores(bytes(400)),
-    m.CloseScoring(),
-    m.AskShare("m1"),
-    m.CloseLedger(3, bytes(32), bytes(32), bytes(32), bytes(64)),
+    OpenScoring("m1", "a1", bytes(32)),
+    AskDirections(bytes(400)),
+    AskPartialScores(bytes(400)),
+    CloseScoring(),
+    AskPart("m1"),
+    CloseLedger(3, bytes(32), bytes(32), bytes(32), bytes(64)),
 ]
 
 
@@ -61,18 +90,18 @@ def frame(*body: object) -> bytes:
 def test_request_round_trip(request_):
     """Every request comes out of its frame equal to what went in."""
     envelope = Envelope("job", 7, request_)
-    assert decode_request(encode(envelope)) == envelope
+    assert PROTOCOL.decode_request(encode(envelope)) == envelope
 
 
 def test_every_request_is_covered():
     """The round trip above leaves out no request of the protocol."""
-    assert {type(r) for r in REQUESTS} == set(m.Request.__args__)
+    assert {type(r) for r in REQUESTS} == set(PROTOCOL.replies)
 
 
 @given(st.binary(max_size=200))
 def test_foreign_bytes_are_refused_cleanly(data):
     """Arbitrary bytes are a message or a MalformedMessage, never another error."""
-    for decode in (decode_request, decode_reply):
+    for decode in (PROTOCOL.decode_request, PROTOCOL.decode_reply):
         for frame_ in (data, bytes([PROTOCOL_VERSION]) + data):
             with contextlib.suppress(MalformedMessage):
                 decode(frame_)
@@ -84,7 +113,7 @@ def test_changed_bytes_are_refused_cleanly(request_, place, byte):
     data = bytearray(encode(Envelope("job", 1, request_)))
     data[place % len(data)] = byte
     with contextlib.suppress(MalformedMessage):
-        decode_request(bytes(data))
+        PROTOCOL.decode_request(bytes(data))
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: type(r).__name__)
@@ -93,7 +122,7 @@ def test_truncated_frames_are_refused(request_):
     data = encode(Envelope("job", 1, request_))
     for cut in range(len(data)):
         with pytest.raises(MalformedMessage):
-            decode_request(data[:cut])
+            PROTOCOL.decode_request(data[:cut])
 
 
 @pytest.mark.parametrize(
@@ -107,27 +136,27 @@ def test_truncated_frames_are_refused(request_):
         (frame("job", 1, {"kind": "SumRoot"}).replace(b"job", b"jo\xff"), "not MessagePack"),
         (frame("../etc/passwd", 1, {"kind": "SumRoot"}), "regex"),
         (frame("job", 1, {"kind": "FetchPoints", "offset": 0, "count": 0}), "count"),
-        (frame("job", 1, {"kind": "AskShare", "model": "m" * 65}), "model"),
-        (frame("job", 1, {"kind": "AskDirections", "rows": bytes(4 * m.SCORING_ROWS + 4)}), "rows"),
+        (frame("job", 1, {"kind": "AskPart", "model": "m" * 65}), "model"),
+        (frame("job", 1, {"kind": "AskDirections", "rows": bytes(4 * SCORING_ROWS + 4)}), "rows"),
         (frame("job", 1, {"kind": "FixAlignment", "positions": b"", "key": b"short"}), "key"),
     ],
 )
 def test_bad_frames_say_why(data, reason):
     """A refusal names the field and the bound."""
     with pytest.raises(MalformedMessage, match=reason):
-        decode_request(data)
+        PROTOCOL.decode_request(data)
 
 
 def test_a_refusal_repeats_no_foreign_text():
     """Foreign words in a frame do not reach the error, and so no log."""
     with pytest.raises(MalformedMessage) as caught:
-        decode_request(frame("job", 1, {"kind": "customer-4711"}))
+        PROTOCOL.decode_request(frame("job", 1, {"kind": "customer-4711"}))
     assert "4711" not in str(caught.value)
 
 
 def test_oversized_frames_are_refused_both_ways():
     """No frame above the limit is made or read."""
     with pytest.raises(TooLarge):
-        encode(Envelope("job", 1, m.Gradients(0, bytes(m.MAX_FRAME_BYTES))))
+        encode(Envelope("job", 1, Gradients(0, bytes(MAX_FRAME_BYTES))))
     with pytest.raises(TooLarge):
-        decode_request(bytes(m.MAX_FRAME_BYTES + 1))
+        PROTOCOL.decode_request(bytes(MAX_FRAME_BYTES + 1))

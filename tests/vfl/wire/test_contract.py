@@ -10,8 +10,8 @@ from vfl.wire.contract import Contract, Member, decode_contract
 
 CONTRACT = Contract(
     nonce=bytes(16), action="train", purpose="fraud", label_party=Member("bank", b"a" * 32),
-    feature_parties=[Member("telco", b"b" * 32, ["calls"])], alignment="a1", model="m1", rows=100, trees=5,
-    max_depth=3, key_bits=2048, node_rows=20, histogram_rows=5, created=1_000, expires=2_000,
+    feature_parties=[Member("telco", b"b" * 32, ["calls"])], alignment="a1", model="m1", rows=100,
+    terms={"trees": 5, "max_depth": 3}, key_bits=2048, created=1_000, expires=2_000,
 )  # fmt: skip
 
 
@@ -26,9 +26,9 @@ def test_a_contract_is_its_bytes() -> None:
 def test_no_term_can_change_under_a_digest(name: str) -> None:
     """Every term goes into the digest that is signed."""
     others = {
-        "version": 2, "nonce": b"x" * 16, "action": "score", "purpose": "else", "alignment": "a2",
+        "version": 3, "nonce": b"x" * 16, "action": "score", "purpose": "else", "alignment": "a2",
         "model": "m2", "label_party": Member("bank", b"c" * 32),
-        "feature_parties": [Member("telco", b"b" * 32, [])],
+        "feature_parties": [Member("telco", b"b" * 32, [])], "terms": {"trees": 6, "max_depth": 3},
     }  # fmt: skip
     other = others.get(name, 7)
     assert msgspec.structs.replace(CONTRACT, **{name: other}).digest() != CONTRACT.digest()
@@ -38,7 +38,7 @@ def test_bytes_that_are_no_contract_are_refused() -> None:
     """Cut, longer, of another version, or with a party twice: not a contract."""
     content = CONTRACT.to_bytes()
     twice = msgspec.structs.replace(CONTRACT, feature_parties=[CONTRACT.label_party])
-    newer = msgspec.structs.replace(CONTRACT, version=2)  # type: ignore[arg-type]
+    newer = msgspec.structs.replace(CONTRACT, version=3)  # type: ignore[arg-type]
     for bad in (b"", content[:-1], content + b"x", twice.to_bytes(), newer.to_bytes()):
         with pytest.raises(MalformedMessage):
             decode_contract(bad)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from vfl.algorithms.trees import messages as m
 from vfl.errors import MalformedMessage, PeerRefused, TooLarge, VersionMismatch
-from vfl.wire import messages as m
-from vfl.wire.codec import Envelope, decode_reply, decode_request, encode
+from vfl.jobs import PROTOCOL
+from vfl.wire.codec import Envelope, encode
 from vfl.wire.handshake import (
     MAX_HANDSHAKE_BYTES,
     SPOKEN,
@@ -19,6 +20,7 @@ from vfl.wire.handshake import (
     encode_handshake,
     is_handshake,
 )
+from vfl.wire.message import Refusal
 
 HELLO = Hello([2, 3], "0.1.0", {"a1": b"f" * 32}, b"i" * 32)
 WELCOME = Welcome([3], "0.1.0", 1.5, ["align"], {"a1": "same"}, b"j" * 32, "different")
@@ -65,13 +67,13 @@ def test_a_message_of_another_version_is_refused_by_name() -> None:
     """Neither side guesses at bytes of another version."""
     frame = encode(Envelope("job", 1, m.SumRoot()))
     with pytest.raises(VersionMismatch, match="version 9 is not spoken here, 3 is"):
-        decode_request(b"\x09" + frame[1:])
+        PROTOCOL.decode_request(b"\x09" + frame[1:])
 
 
 def test_a_refusal_is_read_whatever_the_version() -> None:
     """A refusal in a frame of the handshake reaches a job of any version."""
-    frame = encode_handshake(m.Refusal("version", "upgrade"))
-    assert decode_reply(frame).body == m.Refusal("version", "upgrade")
+    frame = encode_handshake(Refusal("version", "upgrade"))
+    assert PROTOCOL.decode_reply(frame).body == Refusal("version", "upgrade")
     with pytest.raises(PeerRefused, match="upgrade"):
         decode_welcome("bureau", frame)
 
@@ -79,7 +81,7 @@ def test_a_refusal_is_read_whatever_the_version() -> None:
 def test_a_peer_that_knows_no_handshake_is_older() -> None:
     """The answer of a version before there was a handshake says who has to upgrade."""
     with pytest.raises(VersionMismatch, match="bureau knows no handshake"):
-        decode_welcome("bureau", encode(Envelope("unknown", 1, m.Refusal("malformed", "version 0"))))
+        decode_welcome("bureau", encode(Envelope("unknown", 1, Refusal("malformed", "version 0"))))
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Injected faults, what is expected of each, and what came of it."""

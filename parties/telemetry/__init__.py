@@ -1,0 +1,1 @@
+"""What a party tells its operators: logs, metrics, progress and versions."""

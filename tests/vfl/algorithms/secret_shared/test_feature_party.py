@@ -1,0 +1,169 @@
+"""What a feature party answers on shares, message by message, and what it refuses."""
+
+import dataclasses
+import secrets
+
+import msgspec
+import numpy as np
+import pytest
+
+from vfl.aggregation.journal import MAX_ATTEMPTS
+from vfl.algorithms.secret_shared import messages as m
+from vfl.algorithms.secret_shared.ciphers import Ciphers, Peer
+from vfl.algorithms.secret_shared.cross_products import LabelSums
+from vfl.algorithms.secret_shared.feature_party import SharedWorker
+from vfl.algorithms.secret_shared.whitening import Basis
+from vfl.crypto.paillier import PublicKey
+from vfl.errors import MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence
+
+ROWS = 60
+
+
+@pytest.fixture
+def job(consortium, linear, private_key):
+    """A worker, and the opening that suits it."""
+    people = linear.population(rows=ROWS)
+    group = consortium(people.label, people.parties)
+    alignment = group.alignments["telco"]
+    opening = m.OpenShared(
+        "m",
+        alignment.id,
+        alignment.fingerprint,
+        None,
+        ROWS,
+        private_key.public_key.to_bytes(),
+        2,
+        3,
+        1.0,
+        True,
+        1,
+    )
+    return SharedWorker(group.parties["telco"]), opening
+
+
+def ciphers_of_label(private_key, opened):
+    peer = Peer(PublicKey.from_bytes(opened.public_key), opened.width, opened.exponent)
+    return Ciphers(private_key, "short", peer, ROWS)
+
+
+@pytest.fixture
+def ciphered(private_key):
+    """Return the label party's rows, encrypted for a job."""
+
+    def encrypt(opened):
+        basis = Basis.of(np.random.default_rng(0).normal(size=(ROWS, 2)), np.ones(2))
+        basis = dataclasses.replace(basis, exponent=3)
+        sums = LabelSums(ciphers_of_label(private_key, opened), basis, np.arange(ROWS) % 2.0)
+        return sums.encrypted(slice(0, ROWS))
+
+    return encrypt
+
+
+@pytest.fixture
+def prepared(job, private_key, ciphered):
+    """A worker that has the plan, and the label party's keys at work."""
+    worker, opening = job
+    opened = worker.handle(opening)
+    assert worker.handle(m.LabelRows(0, ciphered(opened))) == m.LabelRowsTaken(ROWS)
+    worker.handle(m.AskCrossSums())
+    d = 2 + opened.width
+    worker.handle(m.GivePlan(bytes(8 * d * d), bytes(8 * d * d), 0.2, -0.1, [0.1] * 7))
+    return worker, ciphers_of_label(private_key, opened), opened
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"rows": ROWS - 1}, OutOfRange),
+        ({"rows": 2**20 + 1}, OutOfRange),
+        ({"fingerprint": bytes(32)}, NotAligned),
+        ({"public_key": secrets.token_bytes(128)}, OutOfRange),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused_when_it_opens(job, change, error):
+    """Fewer rows than are aligned, too many, other rows, a key that is too short."""
+    worker, opening = job
+    with pytest.raises(error):
+        worker.handle(msgspec.structs.replace(opening, **change))
+
+
+def test_names_are_shown_only_where_allowed(consortium, linear, job):
+    """And the key is one of this job alone."""
+    worker, opening = job
+    opened, again = worker.handle(opening), SharedWorker(worker._store, show_columns=True).handle(opening)
+    assert opened.columns == [""] * 4
+    assert again.columns == ["x0", "x1", "x2", "x3"]
+    assert opened.public_key != again.public_key
+    assert opened.penalty != again.penalty
+
+
+def test_rows_come_in_order_and_whole(job):
+    """Not from elsewhere, not in parts, and all of them before the sums."""
+    worker, opening = job
+    worker.handle(opening)
+    with pytest.raises(MalformedMessage):
+        worker.handle(m.LabelRows(0, bytes(100)))
+    with pytest.raises(OutOfRange):
+        worker.handle(m.LabelRows(1, bytes(512)))
+    with pytest.raises(OutOfSequence):
+        worker.handle(m.AskCrossSums())
+
+
+def test_cross_sums_are_told_so_often_on_the_same_terms(job, ciphered):
+    """A label party that breaks off and begins again cannot go on to ask sums over rows of its choice."""
+    worker, opening = job
+    other = msgspec.structs.replace(opening, l2=2.0)
+    worker.handle(other)  # nothing was told: other terms can follow
+    worker.handle(m.LabelRows(0, ciphered(worker.handle(opening))))
+    worker.handle(m.AskCrossSums())
+    with pytest.raises(NotAligned, match="train anew under another name"):
+        SharedWorker(worker._store).handle(other)
+    SharedWorker(worker._store).handle(opening)
+    draft = worker._store.drafts["m"]
+    assert len(draft) == 2
+    draft += draft[1:] * (MAX_ATTEMPTS - 1)
+    with pytest.raises(NotAllowed, match="10 times and was; train anew"):
+        SharedWorker(worker._store).handle(opening)
+
+
+def test_a_job_has_no_more_steps_than_were_agreed(prepared):
+    """Coefficients are told once, after so many steps at most."""
+    worker, ciphers, opened = prepared
+    zeros = np.zeros((opened.width, 1), dtype=np.uint64)
+    step = m.OpenStep(ciphers.encrypt(zeros))
+    reply = worker.handle(step)
+    assert len(reply.weights) == 2 * 512
+    with pytest.raises(NotAllowed, match="all its steps"):
+        worker.handle(step)
+
+
+def test_waves_come_in_order_and_whole(prepared):
+    """And before the gradient is asked for."""
+    worker, ciphers, opened = prepared
+    reply = worker.handle(m.OpenStep(ciphers.encrypt(np.zeros((opened.width, 1), dtype=np.uint64))))
+    assert len(reply.predictors) % 512 == 0
+    with pytest.raises(MalformedMessage):
+        worker.handle(m.GivePredictors(bytes(512 * 1000)))
+    masked = ciphers_of_feature(worker, ROWS)
+    worker.handle(m.GivePredictors(masked))
+    with pytest.raises(OutOfRange):
+        worker.handle(m.ExchangeWaves(1, 10, bytes(512 * 10)))
+    with pytest.raises(OutOfSequence):
+        worker.handle(m.AskGradient())
+
+
+def ciphers_of_feature(worker, rows):
+    """Ciphertexts under the worker's own key as the label party would return them: of zeros."""
+    slots = worker._side._got
+    count = -(-rows // slots.per_plaintext)
+    return worker._ciphers.encrypt(np.zeros((count, 1), dtype=np.uint64))
+
+
+def test_a_plan_of_another_size_is_refused(job):
+    """Matrices must be those of all coordinates."""
+    worker, opening = job
+    worker.handle(opening)
+    with pytest.raises(MalformedMessage, match="matrix"):
+        worker.handle(m.GivePlan(bytes(8), bytes(8), 0.2, 0.0, [0.1] * 7))
+    with pytest.raises(OutOfRange, match="amplitudes"):
+        worker.handle(m.GivePlan(bytes(8), bytes(8), 0.2, 0.0, [0.1]))

@@ -1,0 +1,1 @@
+"""Linear models by Newton directions: sums under masks, and directions that feature parties offer."""

@@ -1,0 +1,75 @@
+"""A party's part of a scorecard: points of its own bins, which no other party needs to see.
+
+Points of a row are the sum over the parties of the points of its bins, and the label party's base points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from vfl.algorithms.scorecard.points import Scale
+from vfl.arrays import Float64
+from vfl.errors import DataError
+from vfl.linear_model.evidence import Binning, CodedColumn
+
+
+class PointsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of a party's scorecard.
+
+    Attributes:
+        column: name of the party's column.
+        kind: ``values`` from ``low`` to below ``high``, or ``missing``.
+        low, high: bounds; None where there is none.
+        woe: weight of evidence.
+        points: what a row in this bin is given.
+    """
+
+    column: str
+    kind: Literal["values", "missing"]
+    low: float | None
+    high: float | None
+    woe: float
+    points: float
+
+
+def points_table(binning: Binning, coefficients: Float64, scale: Scale) -> list[PointsRow]:
+    """The points of every bin of a party's columns.
+
+    Args:
+        binning: the party's own.
+        coefficients: float64 [kept columns], of its columns in weight of evidence.
+        scale: of the scorecard.
+
+    Raises:
+        DataError: not one coefficient for each kept column.
+    """
+    _check(binning, coefficients)
+    columns = zip(binning.names, binning.coded, coefficients.tolist(), strict=True)
+    return [row for name, of, coefficient in columns for row in _rows(name, of, coefficient, scale)]
+
+
+def best_points(binning: Binning, coefficients: Float64, scale: Scale) -> Float64:
+    """The points of each column's best bin of values, [kept columns]: references for `points_lost`.
+
+    Raises DataError as `points_table` does.
+    """
+    _check(binning, coefficients)
+    columns = zip(binning.coded, coefficients, strict=True)
+    return np.array([scale.points(np.array(of.woe), coefficient).max() for of, coefficient in columns])
+
+
+def _rows(name: str, of: CodedColumn, coefficient: float, scale: Scale) -> Iterator[PointsRow]:
+    bounds = [None, *of.cuts, None]
+    points = scale.points(np.array([*of.woe, of.missing]), np.array(coefficient)).tolist()
+    for low, high, woe, value in zip(bounds, bounds[1:], of.woe, points, strict=False):
+        yield PointsRow(column=name, kind="values", low=low, high=high, woe=woe, points=value)
+    yield PointsRow(column=name, kind="missing", low=None, high=None, woe=of.missing, points=points[-1])
+
+
+def _check(binning: Binning, coefficients: Float64) -> None:
+    if coefficients.shape != (len(binning.coded),):
+        raise DataError(f"a scorecard needs a coefficient for each of {len(binning.coded)} columns")

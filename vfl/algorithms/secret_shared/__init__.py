@@ -1,0 +1,1 @@
+"""Logistic regression on secret shares, with one feature party."""

@@ -1,0 +1,157 @@
+"""What a feature party does not tell, whoever asks: sums of few rows.
+
+A label party knows the gradient of every row. The fewer rows a sum has, the closer it comes to naming the bin
+of each; two sums of almost the same rows differ by those few. Sums that are withheld end the part that the
+party's columns have in the node, in its sibling, which the parent's sums would tell, and in all nodes below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vfl.algorithms.trees.binning import Cuts
+from vfl.algorithms.trees.columns import NodeRows
+from vfl.arrays import Bins, Bool, Integers
+from vfl.errors import NotAllowed, OutOfSequence
+
+
+@dataclass(frozen=True)
+class DisclosurePolicy:
+    """How much the owner of columns lets sums show. The defaults hold nothing back, as in one process.
+
+    Attributes:
+        node_rows: fewest rows of a node whose sums are told.
+        histogram_rows: fewest rows of a bin, and of the missing values of a column.
+        vector_rows: fewest rows that a tree may have gradients of.
+        histograms: in how many told nodes a row may be, over the job; None for any number.
+    """
+
+    node_rows: int = 1
+    histogram_rows: int = 1
+    vector_rows: int = 1
+    histograms: int | None = None
+
+
+@dataclass(frozen=True)
+class DisclosureReport:
+    """What the guard of one feature party changed in a training: where nothing, trees are XGBoost's.
+
+    Attributes:
+        coarser: how many columns have fewer bins than were asked for.
+        withheld: of how many nodes sums were not told.
+    """
+
+    coarser: int
+    withheld: int
+
+    def __bool__(self) -> bool:
+        return bool(self.coarser or self.withheld)
+
+    def __str__(self) -> str:
+        return f"{self.coarser} columns coarser, sums of {self.withheld} nodes withheld"
+
+
+def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
+    """Return the cut points left when bins of too few rows are joined to a neighbour.
+
+    Each joins the one of its neighbours that has more rows, whose sums it changes least. A column with fewer
+    known values keeps one bin. Where every bin has enough, none is joined.
+
+    Args:
+        cuts: of the columns.
+        bins: of the rows to count [rows, columns].
+        least: fewest rows of a bin.
+    """
+    values, counts = [], []
+    for feature, n_bins in enumerate(cuts.n_bins.tolist()):
+        rows = np.bincount(bins[:, feature], minlength=n_bins + 1)[:n_bins].tolist()
+        ends, sizes, held = list[int](), list[int](), 0
+        for bin_, count in enumerate(rows):
+            held += count
+            above = rows[bin_ + 1] if bin_ + 1 < n_bins else -1
+            if held >= least or (above < 0 and not ends):
+                ends.append(bin_)
+                sizes.append(held)
+            elif ends and sizes[-1] >= above:
+                ends[-1] = bin_
+                sizes[-1] += held
+            else:
+                continue  # it joins the bin above
+            held = 0
+        values.append(cuts.of(feature)[ends])
+        counts.append(len(ends))
+    pointers = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+    merged = np.concatenate(values) if values else np.zeros(0, dtype=np.float32)
+    return Cuts(merged, pointers, cuts.min_values)
+
+
+def few_missing(bins: Bins, n_bins: Integers, fit: Bool, least: int) -> dict[int, int]:
+    """Return for each column with some missing values, but fewer than ``least``, its fullest bin.
+
+    They are counted there, for the difference between a node's total and its bins would tell their sum.
+    """
+    joined = {}
+    for feature, count in enumerate(n_bins.tolist()):
+        rows = np.bincount(bins[fit, feature], minlength=count + 1)
+        if 0 < rows[count] < least:
+            joined[feature] = int(np.argmax(rows[:count]))
+    return joined
+
+
+class DisclosureControl:
+    """Which sums of one training may be told.
+
+    Args:
+        guard: the owner's.
+        rows: rows of the job.
+        times: in how many sums any row can have been before the job was broken off.
+    """
+
+    def __init__(self, guard: DisclosurePolicy, rows: int, times: int = 0) -> None:
+        self._guard = guard
+        self._times = np.full(rows, times, dtype=np.int64)
+
+    def open_tree(self, sampled: Bool) -> None:
+        """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
+        rows = np.flatnonzero(sampled)
+        least = max(self._guard.node_rows, self._guard.vector_rows)
+        if 0 < len(rows) < least:
+            raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
+        self._closed: set[int] = set()
+        self._asked: set[int] = set()
+        self._tell(rows)
+
+    def split(self, node: int, left: int) -> None:
+        """Note that a node is split; its children take after it."""
+        if node in self._closed:
+            self._closed |= {left, left + 1}
+
+    def tells(self, left: int, nodes: NodeRows) -> bool:
+        """Return whether the sums of the children ``left`` and ``left + 1`` may be told, and count them.
+
+        Both or none: whoever knows those of the parent and of one has those of the other.
+
+        Raises:
+            OutOfSequence: they were asked for before.
+            NotAllowed: a row has been in as many sums as the owner allows.
+        """
+        if left in self._asked:
+            raise OutOfSequence(f"the sums of node {left} or its sibling were asked for before")
+        self._asked.add(left)
+        children = [nodes.sampled(child) for child in (left, left + 1)]
+        if left in self._closed or any(0 < len(rows) < self._guard.node_rows for rows in children):
+            self._closed |= {left, left + 1}
+            return False
+        for rows in children:
+            self._tell(rows)
+        return True
+
+    def _tell(self, rows: Integers) -> None:
+        self._times[rows] += 1
+        limit = self._guard.histograms
+        if limit is not None and len(rows) and int(self._times[rows].max()) > limit:
+            raise NotAllowed(
+                f"a row would be in more than {limit} sums of one job; this party allows no more"
+            )

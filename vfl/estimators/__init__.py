@@ -1,0 +1,1 @@
+"""Estimators with scikit-learn's interface, for the label party's notebooks and pipelines."""

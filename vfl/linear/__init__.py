@@ -1,1 +1,0 @@
-"""Linear models over the columns of several institutions: logistic, squared and Poisson loss."""

@@ -1,1 +1,0 @@
-"""Logistic regression of two parties on shares: no partial score and no gradient appears in clear."""

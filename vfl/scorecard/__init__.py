@@ -1,1 +1,0 @@
-"""Scorecards over the columns of several institutions: bins, weight of evidence, selection, points."""

@@ -1,1 +1,0 @@
-"""Gradient-boosted trees that equal XGBoost on the pooled columns."""

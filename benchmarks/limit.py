@@ -91,7 +91,7 @@ def measure(
     margin = np.full(len(labels), loss.margin(score), dtype=np.float32)
     for _ in range(params.n_estimators):
         g, h = loss.gradients(margin, labels, None, 1.0)
-        G, H = (fixed.quantise(of).astype(np.float64) for of in (g, h))
+        G, H = (fixed.quantise(values) for values in (g, h))
         grown = grower.grow(Gradients(G, H, np.ones(len(labels), dtype=np.bool_)))
         margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
     opening = count.opening(key_bits)

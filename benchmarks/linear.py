@@ -26,7 +26,7 @@ from benchmarks.train import DATA, FILES, auc_of_scores, w1
 from parties import config as configuration
 from parties.data.rows import Source
 from parties.storage.peer_store import PeerStore
-from scenarios import pooled
+from scenarios import pooled_table
 from scenarios.consortium import Consortium, Institution
 from vfl.algorithms.linear.remote_party import CHUNK_ROWS
 from vfl.arrays import Float64
@@ -51,7 +51,7 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
             Institution("partner", directory / "partner.parquet", "id", recipe="strip"),
         ],
     )
-    consortium.found()
+    consortium.set_up()
     with consortium.serving():
         _say("aligning")
         consortium.run("align", "bank")
@@ -61,7 +61,7 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         record = json.loads(consortium.run("train", "bank", "--model", MODEL, *options))
         after = consortium.traffic()["partner"]
         consortium.run("score", "bank", MODEL, "--in", "test.parquet", "--out", "scores.csv")
-    fit = pooled.trained_on(consortium)
+    fit = pooled_table.trained_on(consortium)
     totals = json.loads(consortium.run("ledger", "bank", "--json"))
     messages = {total["kind"]: total["messages"] for total in totals}
     seconds = record["seconds"]
@@ -72,8 +72,8 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         "rows": len(fit.labels),
         "train_seconds": seconds,
         "iterations": messages["OpenRound" if protocol == "plain" else "OpenStep"],
-        "converged": record["linear"]["converged"],
-        "directions": record["linear"]["directions"],
+        "converged": record["facts"]["converged"],
+        "directions": record["facts"]["directions"],
         "auc_test": auc_of_scores(workload.test, directory),
         **_against_pooled(
             workload.test, fit, consortium, record, CLIPPED if protocol == "shared" else np.inf
@@ -89,7 +89,11 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
 
 
 def _against_pooled(
-    test: pd.DataFrame, fit: pooled.Pooled, consortium: Consortium, record: dict[str, Any], limit: float
+    test: pd.DataFrame,
+    fit: pooled_table.PooledTable,
+    consortium: Consortium,
+    record: dict[str, Any],
+    limit: float,
 ) -> dict[str, Any]:
     """Compare with scikit-learn on all columns in one table, scaled and limited as at every party."""
     scaler = StandardScaler().fit(fit.columns.astype(np.float64))
@@ -98,9 +102,9 @@ def _against_pooled(
         return np.asarray(np.clip(scaler.transform(columns.astype(np.float64)), -limit, limit))
 
     judge = LogisticRegression(tol=1e-12, max_iter=1000).fit(scaled(fit.columns), fit.labels)
-    scored = pooled.scored(consortium, consortium.directory / "test.parquet")
+    scored = pooled_table.scored(consortium, consortium.directory / "test.parquet")
     expected = judge.predict_proba(scaled(scored.columns))[:, 1]
-    found = [*record["linear"]["coefficients"].values(), *_partner_coefficients(consortium)]
+    found = [*record["facts"]["coefficients"].values(), *_partner_coefficients(consortium)]
     scores = pd.read_csv(consortium.directory / "scores.csv", dtype={"id": str}).set_index("id")["score"]
     return {
         "max_abs_coef_diff": float(np.abs(np.array(found) - judge.coef_[0]).max()),
@@ -117,7 +121,7 @@ def _partner_coefficients(consortium: Consortium) -> list[float]:
 
 
 def _against_limit(
-    fit: pooled.Pooled, messages: dict[str, int], key_bits: int, seconds: float
+    fit: pooled_table.PooledTable, messages: dict[str, int], key_bits: int, seconds: float
 ) -> dict[str, Any]:
     chunks = -(-len(fit.labels) // CHUNK_ROWS)
     rounds = Rounds(messages["OpenRound"], messages["Curvatures"] // chunks)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks.kernel import machine
 from scenarios.consortium import Consortium, Institution
-from scenarios.story import options
+from scenarios.run import options
 from vfl.algorithms.trees.params import TreeParams
 
 OWN_COLUMNS = 5
@@ -72,7 +72,7 @@ def measure(size: Size, directory: Path, repeats: int) -> dict[str, Any]:
     bank = Institution("bank", directory / "bank.parquet", "id", recipe="strip", label="y")
     consortium = Consortium(directory, [bank, *parts], size.key_bits)
     params = TreeParams(n_estimators=1, max_depth=5, max_bin=size.bins)
-    consortium.found()
+    consortium.set_up()
     with consortium.serving():
         consortium.run("align", "bank")
         before = consortium.traffic()

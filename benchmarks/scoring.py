@@ -28,8 +28,8 @@ from data_generators.fraud import FRAUD
 from parties import config as configuration
 from scenarios.consortium import Consortium
 from scenarios.processes import CommandFailed
-from scenarios.scenario import TEST, Choice, invented
-from scenarios.story import MODEL, options
+from scenarios.run import MODEL, options
+from scenarios.scenario import TEST, Choice, generated
 from vfl.algorithms.trees.params import TreeParams
 
 TRAINING_ROWS = 4_000
@@ -42,9 +42,9 @@ def measure(
     directory: Path, params: TreeParams, *, population: int, rate: float, seconds: float, batch: int
 ) -> dict[str, Any]:
     """Serve a model in a new directory, send the load, and return the measured facts."""
-    found = invented(FRAUD, "strip spaces upper", rate=0.05, test_share=population / TRAINING_ROWS)
+    found = generated(FRAUD, "strip spaces upper", rate=0.05, test_fraction=population / TRAINING_ROWS)
     consortium = Consortium(directory, found(directory, Choice(rows=TRAINING_ROWS)))
-    consortium.found()
+    consortium.set_up()
     with consortium.serving():
         _say(f"training {params.n_estimators} trees")
         consortium.run("align", "bank")

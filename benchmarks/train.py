@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import limit
-from scenarios import pooled
+from scenarios import pooled_table
 from scenarios.consortium import Consortium, Institution
 from scenarios.report import explain
-from scenarios.story import options
+from scenarios.run import options
 from vfl.algorithms.trees.params import TreeParams
 from vfl.evaluation import metrics
 
@@ -78,7 +78,7 @@ def measure(name: str, data: Path, directory: Path, params: TreeParams) -> dict[
             Institution("partner", directory / "partner.parquet", "id", recipe="strip"),
         ],
     )
-    consortium.found()
+    consortium.set_up()
     with consortium.serving():
         _say(f"{name}: aligning")
         consortium.run("align", "bank")
@@ -90,7 +90,7 @@ def measure(name: str, data: Path, directory: Path, params: TreeParams) -> dict[
             consortium.run("score", "bank", name, "--in", "test.parquet", "--out", "scores.csv")
         consortium.run("export", "bank", name, "--xgboost", "model.json")
     seconds = json.loads(said)["seconds"]
-    fit = pooled.trained_on(consortium)
+    fit = pooled_table.trained_on(consortium)
     whole = params.data_sample_strategy == "bagging" and params.subsample == 1
     versions = json.loads(consortium.run("info", "--json"))
     return {
@@ -111,15 +111,17 @@ def measure(name: str, data: Path, directory: Path, params: TreeParams) -> dict[
     }
 
 
-def _against_pooled(fit: pooled.Pooled, params: TreeParams, directory: Path) -> dict[str, Any]:
-    differences = pooled.differences(directory / "model.json", pooled.train(fit, params))
+def _against_pooled(fit: pooled_table.PooledTable, params: TreeParams, directory: Path) -> dict[str, Any]:
+    differences = pooled_table.differences(directory / "model.json", pooled_table.train(fit, params))
     return {
         "identical_trees": all(difference.is_tie for difference in differences),
         "differences": [explain(difference) for difference in differences],
     }
 
 
-def _against_limit(fit: pooled.Pooled, params: TreeParams, key_bits: int, seconds: float) -> dict[str, Any]:
+def _against_limit(
+    fit: pooled_table.PooledTable, params: TreeParams, key_bits: int, seconds: float
+) -> dict[str, Any]:
     own, partner = fit.columns[:, : fit.own], fit.columns[:, fit.own :]
     least = limit.measure(own, partner, fit.labels, params, key_bits)
     return {**least, "efficiency": least["limit_seconds"] / seconds}

@@ -61,8 +61,8 @@ class Client:
         """Return what the API tells of the model; raises HTTPStatusError."""
         response = self._http.get(f"{self._place.url}/v1/models/{self._place.model}")
         response.raise_for_status()
-        told: dict[str, Any] = response.json()
-        return told
+        card: dict[str, Any] = response.json()
+        return card
 
     def send(self, records: Sequence[Keys], **query: int) -> httpx.Response:
         """Return the answer to one request, whatever its status."""
@@ -151,6 +151,6 @@ class Watch:
 
 
 def _least(results: Sequence[dict[str, Any]]) -> Mode | None:
-    found = {result.get("mode") for result in results}
+    modes = {result.get("mode") for result in results}
     order: tuple[Mode, ...] = ("bank_only", "partial", "joint")
-    return next((mode for mode in order if mode in found), None)
+    return next((mode for mode in order if mode in modes), None)

@@ -1,4 +1,4 @@
-"""``vfl scenario`` and ``vfl demo``: stories that run."""
+"""``vfl scenario`` and ``vfl demo``: scenarios that run."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _run_options(command: Any) -> Any:
 
 @click.group()
 def scenario() -> None:
-    """Tell stories of institutions that work together, each with processes of its own on this machine."""
+    """Run scenarios of institutions that work together, each with processes of its own on this machine."""
 
 
 @scenario.command("list")
 def list_scenarios() -> None:
     """Print the scenarios that can be run."""
     lines = [[s.name, ", ".join(s.institutions), s.duration, s.line] for s in SCENARIOS.values()]
-    click.echo(table(["name", "institutions", "takes", "story"], lines, texts=4))
+    click.echo(table(["name", "institutions", "takes", "what it is about"], lines, texts=4))
 
 
 @scenario.command(epilog="Example:\n\n  vfl scenario run card_fraud --out cards --json cards.json")

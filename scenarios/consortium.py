@@ -97,13 +97,13 @@ class Consortium:
         """Return an institution's party directory."""
         return self.directory / name
 
-    def run(self, *arguments: str, of: str | None = None, status: int = 0) -> str:
+    def run(self, *arguments: str, party: str | None = None, status: int = 0) -> str:
         """Run ``vfl ARGUMENTS`` in :attr:`directory`, in a process of its own; return what it printed.
 
         Its progress and errors go where this program's own go.
 
         Args:
-            of: the institution whose memory it counts as; the label party by default.
+            party: the institution whose memory it counts as; the label party by default.
             status: the exit status that is expected.
 
         Raises:
@@ -118,13 +118,13 @@ class Consortium:
                     time.sleep(WATCH_SECONDS)
             finally:
                 stop(process)
-            self._remember(of or self.label.name, peak)
+            self._remember(party or self.label.name, peak)
             if process.returncode != status:
                 raise CommandFailed(f"`vfl {' '.join(arguments)}` failed (exit status {process.returncode})")
             output.seek(0)
             return output.read()
 
-    def found(self) -> None:
+    def set_up(self) -> None:
         """Make every party directory and make the parties known to each other.
 
         Raises:
@@ -140,15 +140,15 @@ class Consortium:
         with ThreadPoolExecutor() as pool:
             facts = list(pool.map(self._init, self.features))
             introduced = [pool.submit(self._grant, part, own) for part in self.features]
-            for part, told in zip(self.features, facts, strict=True):
-                self._add_peer(self.label.name, part.name, told, "--url", told["url"])
+            for part, own_facts in zip(self.features, facts, strict=True):
+                self._add_peer(self.label.name, part.name, own_facts, "--url", own_facts["url"])
             for future in introduced:
                 future.result()
 
     def check(self, part: Institution) -> str:
         """Make the party directory of an institution with bad data; return what ``vfl check`` says of it."""
         self._init(part)
-        return self.run("check", part.name, of=part.name, status=1)
+        return self.run("check", part.name, party=part.name, status=1)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -200,7 +200,7 @@ class Consortium:
         options += ["--label", part.label] if part.label else ["--port", str(free_port())]
         options += [word for role, column in part.columns.items() for word in (f"--{role}", column)]
         options += ["--dev-ca", "authority", "--json"]
-        facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, of=part.name))
+        facts: dict[str, str] = json.loads(self.run("party", "init", part.name, *options, party=part.name))
         return facts
 
     def _grant(self, part: Institution, own: dict[str, str]) -> None:
@@ -212,7 +212,7 @@ class Consortium:
     def _add_peer(self, name: str, peer: str, facts: dict[str, str], *options: str) -> None:
         known = ("--fingerprint", facts["fingerprint"], "--identity", facts["identity"])
         add = ("party", "add-peer", name, peer, *known)
-        self.run(*add, *options, of=name)
+        self.run(*add, *options, party=name)
 
     def _remember(self, name: str, peak: float) -> None:
         self.peak_mb[name] = round(max(peak, self.peak_mb.get(name, 0.0)), 1)

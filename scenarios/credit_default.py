@@ -17,16 +17,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from scenarios.consortium import Consortium, Institution
+from scenarios.run import Run, Step
 from scenarios.scenario import TEST, Choice, Scenario
-from scenarios.story import Phase, Story
-from scenarios.training import PHASES
+from scenarios.training_steps import STEPS
 from vfl.algorithms.trees.params import TreeParams
 from vfl.psi.identifiers import Recipe, prepare
 
 KEY, LABEL, RECIPE = "customer_id", "default", "strip upper"
 FILES = ("bank.csv", "bureau.csv", "bureau_dirty.csv")
 
-TEST_SHARE = 0.25
+TEST_FRACTION = 0.25
 TEST_KEY = b"credit_default test customers"
 """Keys the hash that draws the test customers: the same ones everywhere, whatever the order of rows."""
 
@@ -35,10 +35,10 @@ def hold_out(bank: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return which customers are kept for testing, bool [n], by a keyed hash of the canonical key."""
     keys = prepare({KEY: bank[KEY].tolist()}, Recipe.parse([f"{KEY}: {RECIPE}"])).keys
     digests = (hmac.digest(TEST_KEY, key.encode(), hashlib.sha256) for key in keys)
-    return np.array([int.from_bytes(digest[:8], "big") < TEST_SHARE * 2**64 for digest in digests])
+    return np.array([int.from_bytes(digest[:8], "big") < TEST_FRACTION * 2**64 for digest in digests])
 
 
-def found(directory: Path, choice: Choice) -> list[Institution]:
+def prepare_data(directory: Path, choice: Choice) -> list[Institution]:
     """Put the bank's files, cut in two, into a directory; return who holds which file.
 
     Raises:
@@ -62,15 +62,15 @@ def found(directory: Path, choice: Choice) -> list[Institution]:
     ]
 
 
-def _check(story: Story) -> None:
+def _check(run: Run) -> None:
     """Let the bureau look at a damaged copy of its file; no message is sent for it."""
-    bureau = story.consortium.features[0]
+    bureau = run.consortium.features[0]
     dirty = dataclasses.replace(bureau, name="bureau_dirty", data=bureau.data.with_name("bureau_dirty.csv"))
-    story.line("$ vfl check bureau_dirty")
-    story.say(Consortium(story.consortium.directory, [dirty]).check(dirty))
+    run.line("$ vfl check bureau_dirty")
+    run.say(Consortium(run.consortium.directory, [dirty]).check(dirty))
 
 
-CHECK = Phase(
+CHECK = Step(
     "check", "the bureau looks at a damaged copy of its file, before any message is sent", _check, False
 )
 
@@ -81,6 +81,6 @@ CREDIT_DEFAULT = Scenario(
     institutions=("bank", "bureau"),
     duration="a minute",
     params=TreeParams(n_estimators=60, max_depth=3, learning_rate=0.1, max_bin=32),
-    found=found,
-    phases=(CHECK, *PHASES),
+    prepare=prepare_data,
+    steps=(CHECK, *STEPS),
 )

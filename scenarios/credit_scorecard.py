@@ -9,13 +9,13 @@ import click
 import msgspec
 
 from parties.report.tables import table
-from scenarios import pooled
-from scenarios.credit_default import found
-from scenarios.pooled_card import BINNING, BINS, Judge
+from scenarios import pooled_table
+from scenarios.credit_default import prepare_data
+from scenarios.pooled_scorecard import BINNING, BINS, Judge
 from scenarios.report import RunReport, quality
+from scenarios.run import MODEL, Run, Step, options
 from scenarios.scenario import Choice, Scenario
-from scenarios.story import MODEL, Phase, Story, options
-from scenarios.training import ALIGN, AUDIT, SCORE, SCORES, SET_UP
+from scenarios.training_steps import ALIGN, AUDIT, SCORE, SCORES, SET_UP
 from vfl.linear_model.params import LinearParams
 
 
@@ -30,7 +30,7 @@ class InformationValue(msgspec.Struct, frozen=True):
 
 
 class ScorecardReport(RunReport, frozen=True, kw_only=True):
-    """What was found of a scorecard.
+    """What a scorecard was compared with.
 
     Attributes:
         ks: as ``auc``, the Kolmogorov-Smirnov distance. ``pooled`` is one institution with all columns:
@@ -73,50 +73,50 @@ class ScorecardReport(RunReport, frozen=True, kw_only=True):
         ]
 
 
-def _bin(story: Story) -> None:
-    made = story.command("bin", story.label, "--name", BINNING, *options(BINS))
-    story.found["information_values"] = [
+def _bin(run: Run) -> None:
+    made = run.command("bin", run.label, "--name", BINNING, *options(BINS))
+    run.results["information_values"] = [
         InformationValue(
-            party=of["owner"] or story.label,
+            party=of["owner"] or run.label,
             column=of["name"],
-            information_value=made["information_values"][f"{of['owner'] or story.label}.{of['name']}"],
+            information_value=made["information_values"][f"{of['owner'] or run.label}.{of['name']}"],
             bins=sum(line["kind"] == "values" for line in of["bins"]),
             kept=of["kept"],
         )
         for of in made["tables"]
     ]
-    kept = sum(of.kept for of in story.found["information_values"])
-    story.line(f"{kept} of {len(made['tables'])} columns kept")
-    story.found["bin_seconds"] = made["record"]["seconds"]
+    kept = sum(of.kept for of in run.results["information_values"])
+    run.line(f"{kept} of {len(made['tables'])} columns kept")
+    run.results["bin_seconds"] = made["record"]["seconds"]
 
 
-def _train(story: Story) -> None:
-    arguments = ("--algorithm", "linear", "--binning", BINNING, *options(story.params))
-    trained = story.command("train", story.label, "--model", MODEL, *arguments)
-    story.line(f"{len(trained['history'])} rounds on encrypted residuals of {trained['rows']:,} rows")
-    story.found["train_seconds"] = trained["seconds"]
+def _train(run: Run) -> None:
+    arguments = ("--algorithm", "linear", "--binning", BINNING, *options(run.params))
+    trained = run.command("train", run.label, "--model", MODEL, *arguments)
+    run.line(f"{len(trained['history'])} rounds on encrypted residuals of {trained['rows']:,} rows")
+    run.results["train_seconds"] = trained["seconds"]
 
 
-def _points(story: Story) -> None:
+def _points(run: Run) -> None:
     cards = {}
-    for part in story.consortium.institutions:
-        cards[part.name] = story.command("scorecard", part.name, MODEL)
-        story.line(f"{part.name} has points for {len(cards[part.name]['rows'])} bins of its own")
-    story.found["scorecards"] = cards
+    for part in run.consortium.institutions:
+        cards[part.name] = run.command("scorecard", part.name, MODEL)
+        run.line(f"{part.name} has points for {len(cards[part.name]['rows'])} bins of its own")
+    run.results["scorecards"] = cards
 
 
-def _judge(story: Story) -> None:
+def _judge(run: Run) -> None:
     """Compare with one institution that has all columns in one table, plain counts and scikit-learn."""
-    home = story.consortium.directory
-    test = pooled.scored(story.consortium, home / story.test)
-    judge = Judge(story.consortium, pooled.trained_on(story.consortium))
+    home = run.consortium.directory
+    test = pooled_table.scored(run.consortium, home / run.test)
+    judge = Judge(run.consortium, pooled_table.trained_on(run.consortium))
     scores = {
         "alone": judge.alone(test),
-        "together": pooled.written(home / SCORES),
+        "together": pooled_table.read_scores(home / SCORES),
         "pooled": judge.anew(test),
     }
     measured = {name: quality(test.labels, of) for name, of in scores.items()}
-    story.found |= {
+    run.results |= {
         "rows": {
             "training": len(judge.fit.labels),
             "test": len(test.labels),
@@ -128,26 +128,26 @@ def _judge(story: Story) -> None:
         "max_woe_difference": judge.woe_difference(),
         "max_coefficient_difference": judge.coefficient_difference(),
         "max_score_difference": judge.score_difference(test, scores["together"]),
-        "max_points_difference": judge.points_difference(test, story.found["scorecards"], scores["together"]),
+        "max_points_difference": judge.points_difference(test, run.results["scorecards"], scores["together"]),
     }
 
 
-BIN = Phase("bin", "labels counted by everybody's bins, encrypted; each party codes its own", _bin, True)
-TRAIN = Phase("train", "a logistic model on encrypted residuals, on weights of evidence", _train, True)
-POINTS = Phase("points", "each institution prints the points of its own bins", _points, False)
-JUDGE = Phase("judge", "one institution with all columns, which nobody is in life", _judge, False)
+BIN = Step("bin", "labels counted by everybody's bins, encrypted; each party codes its own", _bin, True)
+TRAIN = Step("train", "a logistic model on encrypted residuals, on weights of evidence", _train, True)
+POINTS = Step("points", "each institution prints the points of its own bins", _points, False)
+JUDGE = Step("judge", "one institution with all columns, which nobody is in life", _judge, False)
 
 
-def _go_on(story: Story) -> str:
+def _go_on(run: Run) -> str:
     """Return what the reader can do next with a directory that is kept."""
-    home, names = story.consortium.directory, [part.name for part in story.consortium.features]
+    home, names = run.consortium.directory, [part.name for part in run.consortium.features]
     return "\n".join(
         [
             "\nGo on with the same institutions:\n",
             f"  cd {home}",
             *(f"  vfl party serve {name} &" for name in names),
-            f"  vfl scorecard {story.label} {MODEL} --pdo 40 --base-score 500",
-            f"  vfl evaluate {story.label} {MODEL} --in {story.test}",
+            f"  vfl scorecard {run.label} {MODEL} --pdo 40 --base-score 500",
+            f"  vfl evaluate {run.label} {MODEL} --in {run.test}",
         ]
     )
 
@@ -159,10 +159,10 @@ CREDIT_SCORECARD = Scenario(
     institutions=("bank", "bureau"),
     duration="half a minute",
     params=LinearParams(standardise=False),
-    found=found,
-    phases=(SET_UP, ALIGN, BIN, TRAIN, POINTS, SCORE, AUDIT, JUDGE),
+    prepare=prepare_data,
+    steps=(SET_UP, ALIGN, BIN, TRAIN, POINTS, SCORE, AUDIT, JUDGE),
     report=ScorecardReport,
-    go_on=_go_on,
+    next_steps=_go_on,
 )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from data_generators.mules import MULES
-from scenarios.compared import PHASES, go_on
-from scenarios.scenario import Scenario, invented
-from scenarios.served import ServedReport
+from scenarios.api_comparison import STEPS, next_steps
+from scenarios.api_report import ApiReport
+from scenarios.scenario import Scenario, generated
 from vfl.algorithms.trees.params import TreeParams
 
 MULE_ACCOUNTS = Scenario(
@@ -16,9 +16,9 @@ MULE_ACCOUNTS = Scenario(
     duration="2 minutes",
     rows=20_000,
     params=TreeParams(n_estimators=30, max_depth=4, learning_rate=0.2, max_bin=32),
-    found=invented(MULES, "strip spaces upper", test_share=0.5, columns={"amount": "amount"}),
+    prepare=generated(MULES, "strip spaces upper", test_fraction=0.5, columns={"amount": "amount"}),
     validation_fraction=0.2,
-    phases=PHASES,
-    report=ServedReport,
-    go_on=go_on,
+    steps=STEPS,
+    report=ApiReport,
+    next_steps=next_steps,
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from parties.report.tables import table
-from scenarios.pooled import Float32
 from vfl.algorithms.trees.compare import Choice, Difference
 from vfl.algorithms.trees.disclosure_control import DisclosureReport
+from vfl.arrays import Float32
 from vfl.evaluation import metrics
 
 MEASURES = {
@@ -54,7 +54,7 @@ class Audited(msgspec.Struct, frozen=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What every scenario found.
+    """What every scenario reports.
 
     Attributes:
         title: what was done, in a line.
@@ -62,7 +62,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         auc: ROC-AUC of the label party ``alone``, of all ``together``, and ``pooled``.
         quality: all measures, by the same names.
         train_seconds: wall time of training.
-        phases: by phase its wall time in seconds, the start of programs included.
+        phases: by step its wall time in seconds, the start of programs included.
         bytes_sent, bytes_received: by the label party, over all partners.
         partners: the same by partner.
         ledgers: by party what an audit of its ledger found.
@@ -136,7 +136,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(RunReport, frozen=True, kw_only=True):
-    """What a scenario about trees found.
+    """What a scenario about trees reports.
 
     Attributes:
         auc_known: as ``auc``, on the test rows that every partner knows.

@@ -1,4 +1,4 @@
-"""What a scenario is: institutions with their data, parameters, and phases; and how one is run."""
+"""What a scenario is: institutions with their data, parameters and steps; and how one is run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import msgspec
 from data_generators.generator import Generator
 from scenarios.consortium import Consortium, Institution, working_directory
 from scenarios.report import Report, RunReport
-from scenarios.story import Phase, Story
-from scenarios.training import PHASES, go_on, measured
+from scenarios.run import USUAL_LOAD, ApiLoad, Run, Step
+from scenarios.training_steps import STEPS, measured, next_steps
 from vfl.algorithms.trees.params import TreeParams
 from vfl.linear_model.params import LinearParams
 
@@ -48,7 +48,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A story that can be run by its name.
+    """A scenario that can be run by its name.
 
     Attributes:
         name: what is typed to run it.
@@ -57,12 +57,13 @@ class Scenario:
         institutions: who takes part, the label party first.
         duration: about how long it takes on two cores.
         params: of the model.
-        found: puts the institutions' files into a directory and says who holds which.
-        phases: in their order.
-        report: the kind of report that these phases fill.
-        go_on: what to do with everything where it is kept.
+        prepare: puts the institutions' files into a directory and says who holds which.
+        steps: in their order.
+        report: the kind of report that these steps fill.
+        next_steps: what a reader can do with a directory that is kept.
         rows: to train on unless chosen otherwise; None where the data says how many.
-        validation_fraction: share of rows kept out of training, for thresholds.
+        validation_fraction: fraction of rows kept out of training, for thresholds.
+        load: on the scoring API, where there is one.
     """
 
     name: str
@@ -71,15 +72,16 @@ class Scenario:
     institutions: Sequence[str]
     duration: str
     params: TreeParams | LinearParams
-    found: Callable[[Path, Choice], list[Institution]]
-    phases: Sequence[Phase] = PHASES
+    prepare: Callable[[Path, Choice], list[Institution]]
+    steps: Sequence[Step] = STEPS
     report: type[RunReport] = Report
-    go_on: Callable[[Story], str] = go_on
+    next_steps: Callable[[Run], str] = next_steps
     rows: int | None = None
     validation_fraction: float = 0.0
+    load: ApiLoad = USUAL_LOAD
 
     def run(self, choice: Choice) -> None:
-        """Tell the story on the terminal and leave behind what was asked for.
+        """Run it on the terminal and leave behind what the reader chose.
 
         Raises:
             UsageError: the choice does not fit the scenario.
@@ -89,22 +91,23 @@ class Scenario:
         params = self._params(choice.trees)
         with ExitStack() as stack:
             directory = working_directory(choice.out, stack)
-            institutions = self.found(directory, chosen)
+            institutions = self.prepare(directory, chosen)
             click.echo(f"{self.line}. Each is processes of its own, in {directory}\n")
-            story = Story(
+            run = Run(
                 title=self.title,
                 consortium=Consortium(directory, institutions, choice.key_bits),
                 params=params,
                 test=TEST,
                 say=click.echo,
                 validation_fraction=self.validation_fraction,
+                load=self.load,
             )
-            story.tell(self.phases)
-            report = self.report(**measured(story))
+            run.execute(self.steps)
+            report = self.report(**measured(run))
             click.echo(f"\n{report.to_text()}")
             report.write(choice.file)
             if choice.out:
-                click.echo(self.go_on(story))
+                click.echo(self.next_steps(run))
 
     def _params(self, trees: int | None) -> TreeParams | LinearParams:
         if trees is None:
@@ -114,30 +117,30 @@ class Scenario:
         return msgspec.structs.replace(self.params, n_estimators=trees)
 
 
-def invented(
+def generated(
     generator: Generator,
     recipe: str,
     *,
-    test_share: float = 1.0,
+    test_fraction: float = 1.0,
     rate: float | None = None,
     key_field: str = "customer_id",
     columns: Mapping[str, str] | None = None,
 ) -> Callable[[Path, Choice], list[Institution]]:
-    """Return what founds a scenario on generated data.
+    """Return what prepares a scenario on generated data.
 
     Args:
         recipe: steps that make keys of all institutions alike.
-        test_share: rows to test on, as a share of those to train on.
-        rate: share of fraud, in place of the generator's.
+        test_fraction: rows to test on, as a fraction of those to train on.
+        rate: fraction of fraud, in place of the generator's.
         key_field: what all institutions call the key.
         columns: what else the label party says of its columns; partners show the names of theirs.
     """
 
-    def found(directory: Path, choice: Choice) -> list[Institution]:
+    def prepare(directory: Path, choice: Choice) -> list[Institution]:
         if choice.data is not None:
             raise click.UsageError("--data is for scenarios on real data; this one generates its own")
         rows = choice.rows or 0
-        generator.write(directory, rows, choice.seed, int(rows * test_share), rate)
+        generator.write(directory, rows, choice.seed, int(rows * test_fraction), rate)
         schema = generator.schema
         return [
             Institution(
@@ -153,4 +156,4 @@ def invented(
             for name, key in schema.keys.items()
         ]
 
-    return found
+    return prepare

@@ -11,6 +11,7 @@ from parties.contracts.summary import ContractSummary
 from parties.ledger.entries import UNKNOWN
 from parties.ledger.processing import Export
 from parties.telemetry.versions import version_of
+from vfl import jobs
 
 TEMPLATE = "processing.html"
 
@@ -25,15 +26,10 @@ MEASURES = [
 
 LIMITS = {
     "rows": "at most {:,} rows",
-    "trees": "at most {:,} trees",
-    "max_depth": "at most {:,} levels of a tree",
-    "rounds": "at most {:,} rounds",
     "rows_per_hour": "at most {:,} customers an hour",
     "key_bits": "a key of at least {} bits",
-    "node_rows": "at least {:,} rows in a node",
-    "histogram_rows": "at least {:,} rows in a bin",
 }
-"""Terms of a contract that are a number, in words; 0 is no term of it."""
+"""Terms of every contract that are a number, in words; 0 is no term of it."""
 
 
 def render(export: Export, config: Config) -> str:
@@ -60,4 +56,7 @@ def _about(contract: ContractSummary) -> str:
 
 def _limits(contract: ContractSummary) -> str:
     numbers = {words: getattr(contract, name) for name, words in LIMITS.items()}
-    return ", ".join(words.format(number) for words, number in numbers.items() if number) or "none"
+    limits = [words.format(number) for words, number in numbers.items() if number]
+    known = jobs.terms()
+    limits += [known[name].in_words(number) for name, number in contract.terms.items() if name in known]
+    return ", ".join(limits) or "none"

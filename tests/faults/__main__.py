@@ -1,4 +1,4 @@
-"""``python -m benchmarks.faults``: inject all faults and print what came of them.
+"""``python -m tests.faults``: inject all faults and print what came of them.
 
 Institutions run as real processes on this machine with a proxy between two of them. Kills are SIGKILL after a
 random, seeded part of the undisturbed traffic. A result counts as the same where what both parties keep of it
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import click
 
-from parties.link import retry
 from tests.faults import guards, ledgers, survival, violations
 from tests.faults.scene import Scene
 from tests.faults.table import line, run, summary, table
@@ -33,7 +32,6 @@ def main(file: Path | None, only: str, rows: int, seed: int, cut_seconds: float)
 
     Exit code 1 where something is not as expected.
     """
-    retry.FIRST_PAUSE = 0.05
     logging.getLogger("parties").addHandler(logging.NullHandler())
     every = [*survival.faults(cut_seconds), *violations.faults(), *guards.faults(), *ledgers.faults()]
     chosen = [(number, fault) for number, fault in enumerate(every) if only in fault.name]

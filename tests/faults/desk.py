@@ -14,6 +14,7 @@ from parties.keys import identity
 from parties.link.transport import HttpsChannel
 from tests.faults.scene import Scene
 from tests.faults.table import ACCEPTED, Fault
+from vfl import jobs
 from vfl.algorithms.linear.messages import OpenLinear
 from vfl.algorithms.scorecard.messages import OpenBinning
 from vfl.algorithms.trees import messages as m
@@ -26,6 +27,12 @@ from vfl.wire.session import LabelSession
 
 DAY = 86_400
 TREES, DEPTH, ROUNDS, RATE = 2, 3, 3, 100
+USUAL_TERMS = {
+    "trees": {"trees": TREES, "max_depth": DEPTH, "node_rows": 5, "histogram_rows": 3},
+    "linear": {"rounds": ROUNDS},
+}
+"""By algorithm, the terms of a contract that the bureau would sign."""
+
 KEY = b"\x91" * 256
 """A public key that nothing is decrypted with."""
 
@@ -56,12 +63,11 @@ class Desk:
     ) -> None:
         self.channel.close()
 
-    def draft(self, action: Action, **terms: Any) -> Contract:
-        """Return a contract that the bureau would sign, with some terms changed."""
+    def draft(self, action: Action, **changes: Any) -> Contract:
+        """Return a contract that the bureau would sign, with some fields or terms of it changed."""
         now, party = int(time.time()), self.party
-        training = {
-            "algorithm": "trees", "trees": TREES, "max_depth": DEPTH, "node_rows": 5, "histogram_rows": 3,
-        }  # fmt: skip
+        algorithm = changes.get("algorithm", "trees") if action == "train" else None
+        terms = {name: changes.pop(name) for name in jobs.terms() if name in changes}
         usual: dict[str, Any] = {
             "nonce": secrets.token_bytes(16),
             "purpose": "fraud",
@@ -70,14 +76,15 @@ class Desk:
             "alignment": self.name if action == "align" else "undisturbed",
             "model": {"train": self.name, "score": "undisturbed", "export": "undisturbed"}.get(action),
             "binning": self.name if action == "bin" else None,
+            "algorithm": algorithm,
             "rows": self.rows,
+            "terms": USUAL_TERMS.get(algorithm or "", {}) | terms,
             "rows_per_hour": RATE if action == "score" else 0,
             "key_bits": 2048,
             "created": now,
             "expires": now + DAY,
-            **(training if action == "train" else {}),
         }
-        return Contract(action=action, **(usual | terms))
+        return Contract(action=action, **(usual | changes))
 
     def propose(self, contract: Contract, *signatures: Signature, signed: bool = True) -> None:
         """Ask the bureau to sign a contract, which bears this party's signature unless told otherwise."""

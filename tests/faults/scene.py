@@ -55,8 +55,8 @@ class Scene:
 
     def __init__(self, root: Path, rows: int) -> None:
         self._root = root
-        os.environ["VFL_PASSWORD"] = "faults"  # noqa: S105
-        os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+        os.environ["VFL_PASSWORD"] = "faults"
+        os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
         bank, bureau = self._make("bank", "label", rows), self._make("bureau", "feature", rows)
         rival, stranger = self._make(RIVAL, "label", rows), self._make("stranger", "label", rows)
         self._port = _free_port()
@@ -109,8 +109,8 @@ class Scene:
                 bank / f"alignments/{name}/bureau.alignment", bureau / f"alignments/bank/{name}.alignment"
             ],
         }.get(kind) or [
-            bank / f"models/{model_of(kind, name)}/share.json",
-            bureau / f"shares/bank/{model_of(kind, name)}.json",
+            bank / f"models/{model_of(kind, name)}/part.json",
+            bureau / f"parts/bank/{model_of(kind, name)}.json",
         ]  # fmt: skip
         found = [file.read_bytes() if file.exists() else b"" for file in files]
         if kind == "align" and all(found):  # every alignment has a key and an order of its own
@@ -171,7 +171,7 @@ class Scene:
         return len(opened)
 
     def _make(self, name: str, role: str, rows: int) -> Config:
-        source, random = self._root / f"{name}.csv", Random(name)  # noqa: S311
+        source, random = self._root / f"{name}.csv", Random(name)
         columns = ["age", "income", "default"] if role == "label" else ["balance", "delays", "limit"]
         with source.open("w", newline="") as file:
             writer = csv.writer(file)

@@ -75,7 +75,7 @@ def frames(what: FrameFault) -> Inject:
 
     def inject(scene: Scene, name: str, random: Random) -> str:
         with LabelParty(scene.bank) as party:
-            patient = within(party._channel, retry.RetryingChannel)
+            patient = within(party._client.channel, retry.RetryingChannel)
             inner = patient._channel
             patient._channel = FaultyChannel(inner, lambda n, peer: what if n % 3 == 0 else "none")
             params = TreeParams(**PARAMS)  # type: ignore[arg-type]

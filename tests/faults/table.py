@@ -45,7 +45,7 @@ def run(scene: Scene, fault: Fault, number: int, seed: int) -> Outcome:
     """Inject one fault and say what came of it."""
     trees, began = scene.trees_opened(), time.monotonic()
     try:
-        observed = fault.inject(scene, f"f{number}", Random(f"{seed}-{number}"))  # noqa: S311
+        observed = fault.inject(scene, f"f{number}", Random(f"{seed}-{number}"))
     except Exception as error:  # the table must tell of every fault, whatever became of it
         observed = f"{LOST}: {type(error).__name__}: {str(error)[:200]}"
     again = max(0, scene.trees_opened() - trees - TREES)

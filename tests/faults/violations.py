@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -24,9 +24,7 @@ from vfl.wire.message import Message
 from vfl.wire.session import LabelSession, new_job
 
 NO = "not_allowed"
-LINEAR: dict[str, Any] = {
-    "algorithm": "linear", "rounds": ROUNDS, "trees": 0, "max_depth": 0, "node_rows": 0, "histogram_rows": 0,
-}  # fmt: skip
+LINEAR: dict[str, Any] = {"algorithm": "linear"}
 
 
 def faults() -> Iterator[Fault]:
@@ -83,7 +81,8 @@ def beyond_rules() -> Iterator[Fault]:
         ("expires", int(time.time()) + 100 * DAY, "days of validity"),
         ("algorithm", None, "names no algorithm"),
     ):
-        yield refused(f"contract beyond the rules: {term}", NO, words, partial(_propose, terms={term: value}))
+        terms = {term: value} | (LINEAR if term == "rounds" else {})
+        yield refused(f"contract beyond the rules: {term}", NO, words, partial(_propose, terms=terms))
     yield refused("contract for another purpose", NO, "does not sign for this purpose",
                   partial(_propose, terms={"purpose": "marketing"}), by="rival")  # fmt: skip
     yield refused("contract on a column that is not shown", NO, "columns that this party does not offer",
@@ -138,7 +137,7 @@ def _numbered(request: Message | None, number: int, desk: Desk) -> None:
     """Send a message of a new job under a number."""
     contract = desk.draft("train")
     desk.propose(contract)
-    body = cast(Message, request or desk.opening())
+    body = request or desk.opening()
     desk.frame(encode(Envelope(new_job(), number, body, contract.digest())))
 
 

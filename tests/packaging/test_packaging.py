@@ -102,7 +102,8 @@ def test_the_healthcheck_asks_the_port_of_metrics(tmp_path: Path) -> None:
     found = re.search(r'^    CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
     assert found
     data = Data(source="x.csv", keys={"k": "k"}, recipe=["k: strip"])
-    config = configuration.Config(directory=tmp_path, party=Party(name="x", role="feature"), data=data)
+    party = Party(name="x", role="feature")
+    config = configuration.Config(directory=tmp_path, party=party, data=data, model=None)
     with OperationsServer(config, operations(PartyMetrics().registry)) as server:
         environment = os.environ | {"VFL_METRICS_PORT": str(server.bind_addr[1])}
         command = [sys.executable, "-c", found[1]]

@@ -36,7 +36,7 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Consortium:
             Institution("bureau", directory / "bureau.csv", key="person"),
         ],
     )
-    made.found()
+    made.set_up()
     with made.serving():
         made.run("align", "bank")
     return made

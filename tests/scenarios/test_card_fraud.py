@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
 import re
 import shlex
@@ -10,14 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
-from scenarios import serving
+from scenarios.api_comparison import STEPS
 from scenarios.card_fraud import CARD_FRAUD
-from scenarios.command import scenario
-from scenarios.compared import PHASES
 from scenarios.consortium import Consortium
 from scenarios.mule_accounts import MULE_ACCOUNTS
+from scenarios.run import ApiLoad
 from scenarios.scenario import Choice
 
 ROWS = 2_400
@@ -28,13 +29,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict, Path]:
     """What a short run prints, its JSON, and the directory that it keeps."""
     out = tmp_path_factory.mktemp("card_fraud")
     file = out.parent / f"{out.name}.json"
-    call = ["run", "card_fraud", "--rows", str(ROWS), "--trees", "3", "--out", str(out), "--json", str(file)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "AWAY_SECONDS", 0.2)
-        patch.setattr(serving, "SINGLES", 40)
-        result = CliRunner().invoke(scenario, call)
-    assert result.exit_code == 0, result.output
-    return result.output, json.loads(file.read_text()), out
+    short = dataclasses.replace(CARD_FRAUD, load=ApiLoad(singles=40, away_seconds=0.2))
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        short.run(Choice(rows=ROWS, trees=3, out=out, file=file))
+    return output.getvalue(), json.loads(file.read_text()), out
 
 
 def test_every_way_of_scoring_gives_the_same_bits(told) -> None:
@@ -76,7 +74,7 @@ def test_json_has_the_promised_keys(told) -> None:
     decisions = report["decisions"]
     assert decisions["version"] == 1
     assert decisions["caught"] <= min(decisions["alerts"], decisions["fraud"])
-    assert list(report["phases"]) == [phase.name for phase in PHASES]
+    assert list(report["phases"]) == [step.name for step in STEPS]
     assert (out / report["files"]["report"]).read_text().lstrip().lower().startswith("<!doctype html")
     assert "<svg" in (out / report["files"]["roc"]).read_text()
 
@@ -86,7 +84,7 @@ def test_the_example_can_be_repeated(told) -> None:
     output, report, out = told
     example = report["example"]
     assert f"$ {example['command']}" in output
-    parts = CARD_FRAUD.found(out / "again", Choice(rows=200))
+    parts = CARD_FRAUD.prepare(out / "again", Choice(rows=200))
     kept = Consortium(out, parts)
     with kept.serving():
         kept.start("bank")
@@ -97,7 +95,7 @@ def test_the_example_can_be_repeated(told) -> None:
 
 def test_mules_have_three_institutions_and_only_the_bank_a_label(tmp_path: Path) -> None:
     """The same phases with two partners: each has a file, and the label is the bank's alone."""
-    parts = MULE_ACCOUNTS.found(tmp_path, Choice(rows=200, seed=1))
+    parts = MULE_ACCOUNTS.prepare(tmp_path, Choice(rows=200, seed=1))
     assert [part.name for part in parts] == list(MULE_ACCOUNTS.institutions)
     assert [part.role for part in parts] == ["label", "feature", "feature"]
     assert all("mule" not in pd.read_csv(part.data) for part in parts[1:])

@@ -16,8 +16,8 @@ def test_every_scenario_is_listed_with_what_it_takes() -> None:
     assert result.exit_code == 0
     told = {line.split("  ")[0]: line for line in result.output.splitlines()}
     assert {"demo", "card_fraud", "mule_accounts", "credit_default"} <= set(told)
-    for name, story in SCENARIOS.items():
-        assert all(text in told[name] for text in (*story.institutions, story.duration, story.line))
+    for name, listed in SCENARIOS.items():
+        assert all(text in told[name] for text in (*listed.institutions, listed.duration, listed.line))
 
 
 def test_help_of_run_has_every_name_and_an_example() -> None:

@@ -37,7 +37,7 @@ def test_parties_trust_each_other_and_nobody_else(consortium: Consortium) -> Non
 def test_traffic_is_what_both_ledgers_say(consortium: Consortium) -> None:
     """The bytes that the bank sent and received are the bytes that the bureau received and sent."""
     told = consortium.traffic()["bureau"]
-    lines = consortium.run("audit", "show", "bureau", "--json", of="bureau")
+    lines = consortium.run("audit", "show", "bureau", "--json", party="bureau")
     totals = [total for total in json.loads(lines) if total["direction"] == "in"]
     assert told["bytes_sent"] == sum(total["request_bytes"] for total in totals) > 0
     assert told["bytes_received"] == sum(total["reply_bytes"] for total in totals) > 0

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from scenarios.command import run
-from scenarios.credit_default import FILES, TEST_SHARE, hold_out
+from scenarios.credit_default import FILES, TEST_FRACTION, hold_out
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "credit_default"
 needs_data = pytest.mark.skipif(
@@ -70,7 +70,7 @@ def test_test_customers_are_drawn_by_key() -> None:
     """A quarter is held out, the same customers whatever the order of rows and the spelling of keys."""
     bank = pd.DataFrame({"customer_id": [f"C{number:05}" for number in range(4_000)]})
     held_out = hold_out(bank)
-    assert held_out.mean() == pytest.approx(TEST_SHARE, abs=0.02)
+    assert held_out.mean() == pytest.approx(TEST_FRACTION, abs=0.02)
     shuffled = bank.sample(frac=1, random_state=0)
     assert (hold_out(shuffled) == held_out[shuffled.index]).all()
     assert (hold_out(" " + bank.apply(lambda column: column.str.lower())) == held_out).all()

@@ -92,7 +92,7 @@ def test_what_is_kept_can_be_gone_on_with(told) -> None:
 
 def test_no_partner_holds_the_label(tmp_path: Path) -> None:
     """Only the bank's files have the fraud column."""
-    parts = DEMO.found(tmp_path, Choice(rows=200, seed=1))
+    parts = DEMO.prepare(tmp_path, Choice(rows=200, seed=1))
     assert [part.role for part in parts] == ["label", "feature", "feature"]
     assert "fraud" in pd.read_csv(tmp_path / "bank.csv")
     assert all("fraud" not in pd.read_csv(part.data) for part in parts[1:])

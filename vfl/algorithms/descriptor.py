@@ -58,6 +58,7 @@ class Term:
         of_opening: reads it from the message that opens the job; None where no message carries it.
         proposed: what a label party proposes where its ``[contract]`` says nothing; None where parameters
             of the job say it.
+        noun: what the number counts, in a record of processing; the name where nothing is given.
     """
 
     name: str
@@ -65,6 +66,11 @@ class Term:
     bound: Literal["most", "least"] = "most"
     of_opening: Callable[[Any], int] | None = None
     proposed: int | None = None
+    noun: str = ""
+
+    def in_words(self, number: int) -> str:
+        """Return what a contract with this number allows, as in "at most 10 trees"."""
+        return f"at {self.bound} {number:,} {self.noun or self.name}"
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,31 @@ from vfl.algorithms.trees.stopping import metric_name
 from vfl.wire.session import Handler
 
 TERMS = (
-    Term("trees", Limit("max_trees", 1_000, "most trees of a model"), of_opening=lambda o: o.trees),
-    Term("max_depth", Limit("max_depth", 10, "most levels of a tree"), of_opening=lambda o: o.max_depth),
+    Term(
+        "trees",
+        Limit("max_trees", 1_000, "most trees of a model"),
+        of_opening=lambda o: o.trees,
+        noun="trees",
+    ),
+    Term(
+        "max_depth",
+        Limit("max_depth", 10, "most levels of a tree"),
+        of_opening=lambda o: o.max_depth,
+        noun="levels of a tree",
+    ),
     Term(
         "node_rows",
         Limit("min_node_rows", 5, "fewest rows of a node whose sums are told"),
         bound="least",
         proposed=5,
+        noun="rows in a node",
     ),
     Term(
         "histogram_rows",
         Limit("min_histogram_rows", 2, "fewest rows of a bin of a column in trees"),
         bound="least",
         proposed=2,
+        noun="rows in a bin",
     ),
 )
 

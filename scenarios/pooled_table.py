@@ -27,7 +27,7 @@ from vfl.arrays import Float32
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledTable:
     """Rows of the label party with everybody's columns, the label party's first.
 
     Attributes:
@@ -44,11 +44,11 @@ class Pooled:
     labels: Float32
     known: npt.NDArray[np.bool_]
 
-    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Pooled:
-        return Pooled(self.own, self.names, self.columns[rows], self.labels[rows], self.known[rows])
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> PooledTable:
+        return PooledTable(self.own, self.names, self.columns[rows], self.labels[rows], self.known[rows])
 
 
-def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: int = 0) -> Pooled:
+def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: int = 0) -> PooledTable:
     """Join all columns to the label party's training rows, in the secret order of its newest alignment.
 
     XGBoost's quantile sketch depends on the order of rows, and that is the order of the federated one.
@@ -67,16 +67,16 @@ def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: i
     return _join(consortium, label)[order[~held_out[order]]]
 
 
-def scored(consortium: Consortium, source: Path) -> Pooled:
+def scored(consortium: Consortium, source: Path) -> PooledTable:
     """Join all columns to another labelled file of the label party's, whose rows keep their order."""
     config = configuration.load(consortium.path(consortium.label.name))
     return _join(consortium, rows.load(config.with_source(str(source))).label_table)
 
 
-def train(pooled: Pooled, params: TreeParams, *, own_only: bool = False) -> xgboost.Booster:
+def train(table: PooledTable, params: TreeParams, *, own_only: bool = False) -> xgboost.Booster:
     """Train xgboost itself with the federated model's parameters."""
-    columns = pooled.columns[:, : pooled.own] if own_only else pooled.columns
-    data = xgboost.QuantileDMatrix(columns, pooled.labels, max_bin=params.max_bin)
+    columns = table.columns[:, : table.own] if own_only else table.columns
+    data = xgboost.QuantileDMatrix(columns, table.labels, max_bin=params.max_bin)
     names = ("objective", "max_depth", "learning_rate", "gamma", "min_child_weight", "reg_lambda", "max_bin")
     offered = {name: getattr(params, name) for name in names}
     return xgboost.train(offered | {"tree_method": "hist"}, data, num_boost_round=params.n_estimators)
@@ -88,11 +88,11 @@ def predict(booster: xgboost.Booster, columns: Float32) -> Float32:
     return scores
 
 
-def written(scores: Path) -> Float32:
+def read_scores(scores: Path) -> Float32:
     """Read the scores that ``vfl score`` wrote, float32 [n]."""
     # The nine digits of a float32 come back to it, whatever the last bit of the double that they are read as.
-    found: Float32 = pd.read_csv(scores)["score"].to_numpy(np.float32)
-    return found
+    values: Float32 = pd.read_csv(scores)["score"].to_numpy(np.float32)
+    return values
 
 
 def differences(exported: Path, booster: xgboost.Booster) -> list[Difference]:
@@ -100,27 +100,27 @@ def differences(exported: Path, booster: xgboost.Booster) -> list[Difference]:
     return compare_trees(exported.read_bytes(), booster)
 
 
-def _join(consortium: Consortium, label: LabelTable) -> Pooled:
+def _join(consortium: Consortium, label: LabelTable) -> PooledTable:
     names = [part.name for part in consortium.features]
     parts = [rows.load(configuration.load(consortium.path(name))) for name in names]
     shown = zip(
         (consortium.label.name, *names), (label.names, *(part.table.names for part in parts)), strict=True
     )
-    found = [_columns_of(label.identifiers, part) for part in parts]
-    return Pooled(
+    parts_columns = [_columns_of(label.identifiers, part) for part in parts]
+    return PooledTable(
         own=label.columns.shape[1],
         names=[(name, column) for name, columns in shown for column in columns],
-        columns=np.hstack([label.columns, *(columns for columns, _ in found)]),
+        columns=np.hstack([label.columns, *(columns for columns, _ in parts_columns)]),
         labels=label.labels,
-        known=np.all([known for _, known in found], axis=0),
+        known=np.all([known for _, known in parts_columns], axis=0),
     )
 
 
 def _columns_of(identifiers: Sequence[str], part: Rows) -> tuple[Float32, npt.NDArray[np.bool_]]:
     """Return a party's columns [n, f] for these customers, and which of them it knows [n]."""
     row_of = dict(zip(part.identifiers.keys, part.identifiers.rows.tolist(), strict=True))
-    at = np.array([row_of.get(identifier, -1) for identifier in identifiers])
-    known = at >= 0
-    columns = np.full((len(at), part.table.columns.shape[1]), np.nan, dtype=np.float32)
-    columns[known] = part.table.columns[at[known]]
+    row = np.array([row_of.get(identifier, -1) for identifier in identifiers])
+    known = row >= 0
+    columns = np.full((len(row), part.table.columns.shape[1]), np.nan, dtype=np.float32)
+    columns[known] = part.table.columns[row[known]]
     return columns, known

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scenarios import pooled
+from scenarios import pooled_table
 from scenarios.consortium import Consortium
 
 
 def test_columns_join_by_canonical_key(consortium: Consortium) -> None:
     """Each of the bank's rows gets the bureau's column by key, missing where the bureau knows nobody."""
-    table = pooled.scored(consortium, consortium.directory / "bank.csv")
+    table = pooled_table.scored(consortium, consortium.directory / "bank.csv")
     bank = pd.read_csv(consortium.directory / "bank.csv")
     bureau = pd.read_csv(consortium.directory / "bureau.csv")
     bureau.index = bureau["person"].str.strip().str.upper()
@@ -24,7 +24,7 @@ def test_columns_join_by_canonical_key(consortium: Consortium) -> None:
 
 def test_training_rows_follow_the_secret_order(consortium: Consortium) -> None:
     """The training table holds the bank's rows, all of them, and not in the order of its file."""
-    table = pooled.trained_on(consortium)
+    table = pooled_table.trained_on(consortium)
     ages = pd.read_csv(consortium.directory / "bank.csv")["age"].to_numpy()
     assert sorted(table.columns[:, 0]) == sorted(ages)
     assert list(table.columns[:, 0]) != list(ages)

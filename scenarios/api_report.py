@@ -59,7 +59,7 @@ class Example(msgspec.Struct, frozen=True):
     answer: dict[str, Any]
 
 
-class ServedReport(Report, frozen=True, kw_only=True):
+class ApiReport(Report, frozen=True, kw_only=True):
     """A report that also tells of the scoring API.
 
     Attributes:

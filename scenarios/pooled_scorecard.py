@@ -18,15 +18,15 @@ from parties.data.rows import Source
 from parties.storage.model_store import ModelStore
 from parties.storage.peer_store import PeerStore
 from scenarios.consortium import Consortium
-from scenarios.pooled import Float32, Pooled
-from scenarios.story import MODEL
-from vfl.algorithms.scorecard.model import ColumnTable
+from scenarios.pooled_table import PooledTable
+from scenarios.run import MODEL
+from vfl.algorithms.scorecard.model import ColumnTable, label_binning
 from vfl.algorithms.scorecard.params import BinningParams
 from vfl.algorithms.scorecard.points import Scale
 from vfl.algorithms.scorecard.prebinning import pre_bin
 from vfl.algorithms.scorecard.tables import bin_column, code_column, informative
 from vfl.algorithms.scorecard.woe import Counts
-from vfl.arrays import Bool, Float64
+from vfl.arrays import Bool, Float32, Float64
 from vfl.linear_model.evidence import Binning, CodedColumn, woe_columns
 from vfl.linear_model.parts import LinearFeaturePart, LinearLabelPart
 
@@ -42,13 +42,13 @@ class Judge:
         fit: the rows that were trained on, with everybody's columns.
     """
 
-    def __init__(self, consortium: Consortium, fit: Pooled) -> None:
+    def __init__(self, consortium: Consortium, fit: PooledTable) -> None:
         self.fit = fit
         label, partner = (
             configuration.load(consortium.path(block.name)) for block in consortium.institutions
         )
         archive, store = ModelStore(label), PeerStore(partner, label.party.name, Source(partner))
-        _, self._label_binning = archive.load_binning(BINNING)
+        self._label_binning = label_binning(archive.load_binning(BINNING)[1])
         self._partner = partner.party.name
         self._binnings = [self._label_binning.own, store.load_binning(BINNING)]
         _, part = archive.load_model(MODEL)
@@ -78,11 +78,11 @@ class Judge:
             ours.append(self._part.peers[0].unknown / self._unknown)
         return float(np.abs(np.array(ours) - theirs).max())
 
-    def score_difference(self, test: Pooled, scores: Float32) -> float:
+    def score_difference(self, test: PooledTable, scores: Float32) -> float:
         """The largest difference of scores to scikit-learn's."""
         return float(np.abs(self._model.predict_proba(self._design(test))[:, 1] - scores).max())
 
-    def points_difference(self, test: Pooled, cards: Mapping[str, Any], scores: Float32) -> float:
+    def points_difference(self, test: PooledTable, cards: Mapping[str, Any], scores: Float32) -> float:
         """The largest difference of scores to those from adding up printed points."""
         own, theirs = cards.values()
         points = own["base_points"] + _points(own["rows"], test, 0)
@@ -91,12 +91,12 @@ class Judge:
         scale = Scale(own["pdo"], own["base_score"], own["base_odds"])
         return float(np.abs(scale.event_probability(points) - scores).max())
 
-    def alone(self, test: Pooled) -> Float32:
+    def alone(self, test: PooledTable) -> Float32:
         """Scores of scikit-learn on the bank's columns in its own bins."""
         coded = [woe_columns(self._binnings[0], of.columns[:, : of.own]) for of in (self.fit, test)]
         return _predicted(coded[0], self.fit.labels, coded[1])
 
-    def anew(self, test: Pooled) -> Float32:
+    def anew(self, test: PooledTable) -> Float32:
         """Scores of one institution that bins all columns anew and has scikit-learn fit the model."""
         binnings = [_binned(columns, known, self.fit.labels) for _, columns, known in self._parts(self.fit)]
         designs = []
@@ -118,13 +118,13 @@ class Judge:
     def _unknown(self) -> float:
         return self._evidence(~self.fit.known) if self._unknown_kept else 0.0
 
-    def _parts(self, rows: Pooled) -> Iterator[tuple[Binning, Float32, Bool]]:
+    def _parts(self, rows: PooledTable) -> Iterator[tuple[Binning, Float32, Bool]]:
         """Each party's binning, its columns of some rows, and which customers it knows."""
         everybody = np.ones(len(rows.labels), dtype=np.bool_)
         yield self._binnings[0], rows.columns[:, : rows.own], everybody
         yield self._binnings[1], rows.columns[:, rows.own :], rows.known
 
-    def _design(self, rows: Pooled) -> Float64:
+    def _design(self, rows: PooledTable) -> Float64:
         """Every kept column in weights of evidence from plain counts, and who is unknown to the partner."""
         coded = []
         for place, (binning, columns, known) in enumerate(self._parts(rows)):
@@ -135,7 +135,7 @@ class Judge:
                 coded.append(np.where(known, values, 0.0))
         return np.column_stack([*coded, self._strangers(rows)])
 
-    def _strangers(self, rows: Pooled) -> Float64:
+    def _strangers(self, rows: PooledTable) -> Float64:
         """The column of who is unknown to the partner [rows, 1], or none."""
         unknown = np.where(rows.known, 0.0, self._unknown)[:, None]
         return unknown if self._unknown else unknown[:, :0]
@@ -186,7 +186,7 @@ def _bins(of: CodedColumn, values: Float32) -> npt.NDArray[np.int64]:
     return np.where(np.isnan(values), len(of.woe), found)
 
 
-def _points(lines: Sequence[Mapping[str, Any]], rows: Pooled, party: int) -> Float64:
+def _points(lines: Sequence[Mapping[str, Any]], rows: PooledTable, party: int) -> Float64:
     """The points of printed lines for rows of a table, by the bounds that are printed."""
     names = [column for _, column in rows.names]
     total = np.zeros(len(rows.labels))

@@ -1,4 +1,4 @@
-"""How every scenario is told: phase by phase, from empty directories to a report."""
+"""One run of a scenario: step by step, from empty directories to a report."""
 
 from __future__ import annotations
 
@@ -25,38 +25,55 @@ INDENT = 9
 Say = Callable[[str], None]
 
 
-class Phase(NamedTuple):
-    """A step of a story.
+class Step(NamedTuple):
+    """A step of a run.
 
     Attributes:
         name: of the step, in a word or two.
         what: happens in it, in a line.
-        act: does it, and puts what it found into :attr:`Story.found`.
+        run: does it, and adds to :attr:`Run.results`.
         partners: whether the feature parties serve meanwhile.
     """
 
     name: str
     what: str
-    act: Callable[[Story], None]
+    run: Callable[[Run], None]
     partners: bool
 
 
+@dataclass(frozen=True)
+class ApiLoad:
+    """How much a scenario asks of a scoring API, and for how long.
+
+    Attributes:
+        singles: requests of one record.
+        away_seconds: how long a partner stays away once answers are not joint.
+    """
+
+    singles: int = 300
+    away_seconds: float = 2.0
+
+
+USUAL_LOAD = ApiLoad()
+
+
 @dataclass
-class Story:
+class Run:
     """One run of a consortium.
 
     Args:
-        title: what is told, in a line.
+        title: what it is about, in a line.
         consortium: the institutions.
         params: of the model.
         test: a labelled file of the label party's beside the party directories, none of whose rows is
             trained on.
-        say: takes a line at the beginning and at the end of each phase.
-        validation_fraction: share of the rows kept out of training, for thresholds.
+        say: takes a line at the beginning and at the end of each step.
+        validation_fraction: fraction of the rows kept out of training, for thresholds.
+        load: on the scoring API, where there is one.
 
     Attributes:
-        phases: by phase its wall time in seconds.
-        found: what phases found, under the names of the report's fields.
+        seconds: by step its wall time.
+        results: of all steps, under the names of the report's fields.
     """
 
     title: str
@@ -65,8 +82,9 @@ class Story:
     test: str
     say: Say
     validation_fraction: float = 0.0
-    phases: dict[str, float] = field(default_factory=dict)
-    found: dict[str, Any] = field(default_factory=dict)
+    load: ApiLoad = USUAL_LOAD
+    seconds: dict[str, float] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -75,21 +93,21 @@ class Story:
 
     @property
     def trees(self) -> TreeParams:
-        """The parameters of a story about trees."""
+        """The parameters of a run about trees."""
         if not isinstance(self.params, TreeParams):
-            raise TypeError("this phase is for models of trees")
+            raise TypeError("this step is for models of trees")
         return self.params
 
-    def tell(self, phases: Sequence[Phase]) -> None:
-        """Go through the phases; feature parties serve in neighbouring ones that need them.
+    def execute(self, steps: Sequence[Step]) -> None:
+        """Run the steps in order; feature parties serve during neighbouring steps that need them.
 
         Raises:
             CommandFailed: a command of an institution failed.
         """
-        for partners, together in groupby(phases, key=lambda phase: phase.partners):
+        for partners, together in groupby(steps, key=lambda step: step.partners):
             with self.consortium.serving() if partners else nullcontext():
-                for phase in together:
-                    self._go_through(phase)
+                for step in together:
+                    self._execute(step)
 
     def command(self, *arguments: str) -> Any:
         """Run ``vfl ARGUMENTS``, which the reader is shown, and return its JSON."""
@@ -97,21 +115,22 @@ class Story:
         return json.loads(self.consortium.run(*arguments, "--json"))
 
     def line(self, text: str) -> None:
-        """Say a line within a phase."""
+        """Say a line within a step."""
         self.say(" " * INDENT + text)
 
-    def _go_through(self, phase: Phase) -> None:
-        self.say(f"{phase.name:{INDENT}}{phase.what}")
+    def _execute(self, step: Step) -> None:
+        self.say(f"{step.name:{INDENT}}{step.what}")
         started = time.monotonic()
-        phase.act(self)
-        self.phases[phase.name] = round(time.monotonic() - started, 2)
-        self.line(f"took {self.phases[phase.name]:.1f} s")
+        step.run(self)
+        self.seconds[step.name] = round(time.monotonic() - started, 2)
+        self.line(f"took {self.seconds[step.name]:.1f} s")
 
 
 def options(params: msgspec.Struct) -> list[str]:
     """Return ``--param`` options for the parameters that are not the defaults."""
     defaults = msgspec.structs.asdict(type(params)())
-    given = msgspec.structs.asdict(params)
-    written = {name: of if isinstance(of, str) else json.dumps(of) for name, of in given.items()}
-    chosen = [f"{name}={written[name]}" for name, of in given.items() if of != defaults[name]]
-    return [word for text in chosen for word in ("--param", text)]
+    changed = {
+        name: value for name, value in msgspec.structs.asdict(params).items() if value != defaults[name]
+    }
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changed.items()}
+    return [word for name, text in texts.items() for word in ("--param", f"{name}={text}")]

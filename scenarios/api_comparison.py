@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from scenarios import pooled
+from scenarios import pooled_table
+from scenarios.api_report import Decisions
 from scenarios.client import Keys
-from scenarios.pooled import Float32
-from scenarios.served import Decisions
-from scenarios.serving import (
+from scenarios.run import Run, Step
+from scenarios.serving_steps import (
     ANSWER,
     ANSWERS,
     EVALUATE,
@@ -26,26 +26,37 @@ from scenarios.serving import (
     SERVE,
     records_of,
 )
-from scenarios.story import Phase, Story
-from scenarios.training import ALIGN, AUDIT, CURVES, EXPORT, EXPORTED, JUDGE, SCORE, SCORES, SET_UP, TRAIN
+from scenarios.training_steps import (
+    ALIGN,
+    AUDIT,
+    CURVES,
+    EXPORT,
+    EXPORTED,
+    JUDGE,
+    SCORE,
+    SCORES,
+    SET_UP,
+    TRAIN,
+)
+from vfl.arrays import Float32
 
 
-def _compare(story: Story) -> None:
-    home = story.consortium.directory
-    test = pooled.scored(story.consortium, home / story.test)
+def _compare(run: Run) -> None:
+    home = run.consortium.directory
+    test = pooled_table.scored(run.consortium, home / run.test)
     model = xgboost.XGBClassifier()
     model.load_model(home / EXPORTED)
-    row_of = {_key(keys): row for row, keys in enumerate(records_of(story))}
-    told = json.loads((home / ANSWERS).read_bytes())
-    answers = told["batch"] + told["alone"]
-    at = np.array([row_of[_key(answer["keys"])] for answer in answers])
+    row_of = {_key(keys): row for row, keys in enumerate(records_of(run))}
+    replies = json.loads((home / ANSWERS).read_bytes())
+    answers = replies["batch"] + replies["alone"]
+    rows = np.array([row_of[_key(answer["keys"])] for answer in answers])
     of_api = np.array([answer["score"] for answer in answers], dtype=np.float32)
-    batch = pooled.written(home / SCORES)
+    batch = pooled_table.read_scores(home / SCORES)
     merged = model.predict_proba(test.columns)[:, 1]
-    story.found |= {
-        "parity_rows": len(set(at.tolist())),
-        "parity_max_abs_diff": _largest([batch[at], of_api, merged[at]]),
-        "decisions": _decisions(told, test.labels),
+    run.results |= {
+        "parity_rows": len(set(rows.tolist())),
+        "parity_max_abs_diff": _largest([batch[rows], of_api, merged[rows]]),
+        "decisions": _decisions(replies, test.labels),
         "files": {"report": REPORT, "roc": CURVES},
     }
     explained = json.loads((home / REASONS).read_bytes())
@@ -54,7 +65,7 @@ def _compare(story: Story) -> None:
     theirs = model.get_booster().predict(
         xgboost.DMatrix(columns), pred_contribs=True, validate_features=False
     )
-    story.found |= {
+    run.results |= {
         "reasons_rows": len(explained),
         "reasons_max_abs_diff": float(np.abs(ours - theirs).max()),
     }
@@ -70,21 +81,23 @@ def _key(keys: Keys) -> tuple[str, ...]:
 
 
 def _contributions(answer: dict[str, Any], names: Sequence[tuple[str, str]]) -> list[float]:
-    """Return the contribution of every column, and the margin before any; what was not told is 0.
+    """Return the contribution of every column, and the margin before any; what is not among them is 0.
 
     Raises:
         ValueError: a reason is of a column that nobody has.
     """
-    told = {(reason["party"], reason["name"]): reason["contribution"] for reason in answer["reasons"]}
-    if not told.keys() <= set(names):
+    contributions = {
+        (reason["party"], reason["name"]): reason["contribution"] for reason in answer["reasons"]
+    }
+    if not contributions.keys() <= set(names):
         raise ValueError("a reason is of a column that nobody has")
-    return [*(told.get(name, 0.0) for name in names), answer["base"]]
+    return [*(contributions.get(name, 0.0) for name in names), answer["base"]]
 
 
-def _decisions(told: dict[str, Any], labels: Float32) -> Decisions:
+def _decisions(replies: dict[str, Any], labels: Float32) -> Decisions:
     """Count what the threshold makes of the test rows, whose answers [n] in batches are in their order."""
-    alert = np.array([answer["decision"] == "alert" for answer in told["batch"]])
-    threshold = told["threshold"]
+    alert = np.array([answer["decision"] == "alert" for answer in replies["batch"]])
+    threshold = replies["threshold"]
     return Decisions(
         rule=threshold["rule"],
         threshold=threshold["joint"],
@@ -95,11 +108,11 @@ def _decisions(told: dict[str, Any], labels: Float32) -> Decisions:
     )
 
 
-COMPARE = Phase(
+COMPARE = Step(
     "compare", "the API's answers against the merged model: not one bit may differ", _compare, False
 )
 
-PHASES = (
+STEPS = (
     SET_UP,
     ALIGN,
     TRAIN,
@@ -118,14 +131,14 @@ PHASES = (
 """A whole scenario that serves its model."""
 
 
-def go_on(story: Story) -> str:
+def next_steps(run: Run) -> str:
     """Return what the reader can do next with a directory that is kept."""
-    home, names = story.consortium.directory, [part.name for part in story.consortium.features]
+    home, names = run.consortium.directory, [part.name for part in run.consortium.features]
     return "\n".join(
         [
             f"\nEvaluation: {home / REPORT}\nROC curves: {home / CURVES}",
             "\nGo on with the same institutions, and repeat the request above:\n",
             f"  cd {home}",
-            *(f"  vfl party serve {name} &" for name in (*names, story.label)),
+            *(f"  vfl party serve {name} &" for name in (*names, run.label)),
         ]
     )

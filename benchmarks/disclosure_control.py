@@ -51,7 +51,7 @@ class FeatureParty:
     ) -> None:
         self._columns, self._alignment = columns, alignment
         self._session: FeatureSession | None = None
-        self._worker = TrainingWorker(self, guard=policy)  # type: ignore[arg-type]
+        self._worker = TrainingWorker(self, policy=policy)  # type: ignore[arg-type]
         self.asked = self.withheld = self.bins = 0
         self.parts: dict[str, TreesFeaturePart] = {}
 

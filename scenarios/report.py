@@ -142,13 +142,14 @@ class Report(RunReport, frozen=True, kw_only=True):
         auc_known: as ``auc``, on the test rows that every partner knows.
         identical_trees: whether the trees are those of xgboost on the pooled table; ties count as such.
         differences: every node where they part, ties included, in words.
-        guarded: by partner, what its guard changed: only where nothing are the trees to be identical.
+        disclosure: by partner, what its disclosure control changed; trees are to be identical only where it
+            changed nothing.
     """
 
     auc_known: dict[str, float]
     identical_trees: bool
     differences: list[str]
-    guarded: dict[str, DisclosureReport]
+    disclosure: dict[str, DisclosureReport]
 
     def verdict(self) -> list[str]:
         """Return what xgboost says, in lines."""
@@ -163,7 +164,11 @@ class Report(RunReport, frozen=True, kw_only=True):
             f"knows: {auc['together']:.4f} together, {auc['pooled']:.4f} pooled",
             f"trees identical to pooled xgboost: {verdict}",
             *(f"  {difference}" for difference in self.differences),
-            *(f"  guard of {partner}: {changed}" for partner, changed in self.guarded.items() if changed),
+            *(
+                f"  disclosure control of {partner}: {changes}"
+                for partner, changes in self.disclosure.items()
+                if changes
+            ),
         ]
 
 

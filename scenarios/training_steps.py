@@ -36,7 +36,7 @@ def _train(run: Run) -> None:
     run.line(f"{trained['facts']['trees']} trees on encrypted gradients of {trained['rows']:,} rows")
     run.results |= {
         "train_seconds": trained["seconds"],
-        "guarded": msgspec.convert(trained["facts"]["guarded"], dict[str, DisclosureReport]),
+        "disclosure": msgspec.convert(trained["facts"]["disclosure"], dict[str, DisclosureReport]),
     }
 
 

@@ -41,7 +41,7 @@ def test_every_way_of_scoring_gives_the_same_bits(told) -> None:
     assert report["parity_rows"] == report["rows"]["test"] == ROWS // 2
     assert report["rows"]["test_known"] < report["rows"]["test"]
     assert report["parity_max_abs_diff"] == 0
-    assert report["guarded"]["acquirer"]["withheld"] == 0
+    assert report["disclosure"]["acquirer"]["withheld"] == 0
     assert report["identical_trees"] is True
 
 

@@ -25,7 +25,7 @@ def report(**changes) -> Report:
         "auc_known": {"alone": 0.7, "together": 0.77, "pooled": 0.77},
         "quality": {"alone": Quality(0.7, 0.4, 0.3, 0.05, 0.2), "together": same, "pooled": same},
         "identical_trees": True,
-        "guarded": {},
+        "disclosure": {},
         "differences": [],
         "train_seconds": 3.25,
         "phases": {"align": 1.5, "train": 3.75},
@@ -86,9 +86,9 @@ def test_real_differences_are_shown() -> None:
 
 def test_what_guards_changed_is_told() -> None:
     """Who reads that trees differ reads of the partners whose guards held something back."""
-    guarded = {"telco": DisclosureReport(2, 1), "payments": DisclosureReport(0, 0)}
-    text = report(identical_trees=False, differences=[explain(REAL)], guarded=guarded).to_text()
-    assert "guard of telco: 2 columns coarser, sums of 1 nodes withheld" in text
+    disclosure = {"telco": DisclosureReport(2, 1), "payments": DisclosureReport(0, 0)}
+    text = report(identical_trees=False, differences=[explain(REAL)], disclosure=disclosure).to_text()
+    assert "disclosure control of telco: 2 columns coarser, sums of 1 nodes withheld" in text
     assert "payments:" not in text.split("identical to pooled")[1]
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import xgboost
 
 from vfl.algorithms.trees.binning import bin_columns, cut_points
-from vfl.algorithms.trees.columns import Gradients, LocalColumns
+from vfl.algorithms.trees.columns import Gradients, LocalColumns, LocalTable
 from vfl.algorithms.trees.grower import Grower
 from vfl.algorithms.trees.loss import LOSSES
-from vfl.algorithms.trees.parts import SplitTable, TreesFeaturePart, TreesLabelPart, TreesPeer
+from vfl.algorithms.trees.parts import TreesFeaturePart, TreesLabelPart, TreesPeer, split_table
 
 FRACTION_BITS = 36
 
@@ -29,10 +29,10 @@ def make_table(seed=0, rows=1000, widths=(3, 3), missing=0.05, known=1.0, object
     z = X[:, 0] + X[:, -1] * X[:, 1] + rng.standard_normal(rows)
     y = (z > 0.8 if objective == "binary:logistic" else z).astype(np.float32)
     X[rng.random(X.shape) < missing] = np.nan
-    return split_table(X, y, widths, known, rng)
+    return divided_table(X, y, widths, known, rng)
 
 
-def split_table(X, y, widths, known=1.0, rng=None):
+def divided_table(X, y, widths, known=1.0, rng=None):
     X, parts, end = X.copy(), [], 0
     for owner, width in enumerate(widths):
         start, end = end, end + width
@@ -48,8 +48,8 @@ def grow_together(table, params, weight=None, masks=None, wrap=lambda owner, num
     """Grow trees over the owners of a table; ``masks`` gives each tree's sampled rows."""
     rows = len(table.y)
     cuts = [cut_points(part, params.max_bin) for part, _ in table.parts]
-    columns = [
-        LocalColumns(bin_columns(part, cut), cut.n_bins, known)
+    tables = [
+        LocalTable(bin_columns(part, cut), cut.n_bins, known)
         for (part, known), cut in zip(table.parts, cuts, strict=True)
     ]
     loss = LOSSES[params.objective]
@@ -57,31 +57,26 @@ def grow_together(table, params, weight=None, masks=None, wrap=lambda owner, num
     if base_score is None:
         base_score = loss.base_score(table.y, weight, params.scale_pos_weight)
     margin = np.full(rows, loss.margin(base_score), dtype=np.float32)
-    owners = [wrap(owner, number) for number, owner in enumerate(columns)]
-    grower = Grower(owners, params, FRACTION_BITS, np.random.default_rng(params.random_state))
+    rng = np.random.default_rng(params.random_state)
+    grower = Grower(params, FRACTION_BITS, rng, [[] for _ in tables])
     trees = []
     for number in range(params.n_estimators):
         sampled = np.ones(rows, dtype=bool) if masks is None else masks[number]
         g, h = loss.gradients(margin, table.y, weight, params.scale_pos_weight)
-        G, H = (np.rint(of.astype(np.float64) * 2**FRACTION_BITS) for of in (g, h))
-        grown = grower.grow(Gradients(G, H, sampled))
+        G, H = (np.rint(of.astype(np.float64) * 2**FRACTION_BITS).astype(np.int64) for of in (g, h))
+        gradients = Gradients(G, H, sampled)
+        owners = [wrap(LocalColumns(own, gradients), number) for number, own in enumerate(tables)]
+        grown = grower.grow(gradients, owners)
         trees.append(grown.tree)
         margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
-    label, features = make_parts(trees, columns, cuts, params, base_score)
+    label, features = make_parts(trees, grower.splits, cuts, params, base_score)
     return SimpleNamespace(label=label, features=features, margin=margin)
 
 
-def make_parts(trees, columns, cuts, params, base_score):
-    tables = [
-        SplitTable(
-            feature=[split.feature for split in owner.splits],
-            threshold=[cut.threshold(split.feature, split.bin) for split in owner.splits],
-            default_left=[split.default_left for split in owner.splits],
-        )
-        for owner, cut in zip(columns, cuts, strict=True)
-    ]
-    names = [[f"column{i}" for i in range(len(owner.n_bins))] for owner in columns]
-    peers = [f"peer{number}" for number in range(1, len(columns))]
+def make_parts(trees, splits, cuts, params, base_score):
+    tables = [split_table(own, cut) for own, cut in zip(splits, cuts, strict=True)]
+    names = [[f"column{i}" for i in range(len(cut.n_bins))] for cut in cuts]
+    peers = [f"peer{number}" for number in range(1, len(cuts))]
     label = TreesLabelPart(
         params=params,
         base_score=base_score,
@@ -123,3 +118,16 @@ def pooled_xgboost(table, params, weight=None, masks=None):
     # With a custom objective the base score is a margin.
     given |= {"base_score": float(loss.margin(params.base_score)), "objective": "reg:squarederror"}
     return xgboost.train(given, data, params.n_estimators, obj=masked)
+<<<<<<< tests/support/grown_trees.py
+=======
+
+
+@pytest.fixture(scope="session")
+def federation():
+    return SimpleNamespace(
+        make_table=make_table,
+        split_table=divided_table,
+        grow_together=grow_together,
+        pooled_xgboost=pooled_xgboost,
+    )
+>>>>>>> /tmp/t.py

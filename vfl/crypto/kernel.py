@@ -73,10 +73,10 @@ __all__ = [
     "divide_exact",
     "from_ints",
     "kernel_name",
+    "processors",
     "set_threads",
     "to_bytes",
     "to_ints",
-    "processors",
 ]
 
 

@@ -15,7 +15,7 @@ KEY = unsafe_generate(256)
 ROWS = 3 * CHUNK_ROWS + 17
 PACKING = GradientPacking(fraction_bits=20, n_rows=ROWS, max_abs_g=1.0, max_h=1.0)
 RNG = np.random.default_rng(0)
-G, H = RNG.integers(-(2**20), 2**20, ROWS).astype(float), RNG.integers(0, 2**20, ROWS).astype(float)
+G, H = RNG.integers(-(2**20), 2**20, ROWS), RNG.integers(0, 2**20, ROWS)
 CHUNK_BYTES = CHUNK_ROWS * 8 * KEY.public_key.limbs
 
 

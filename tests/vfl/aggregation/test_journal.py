@@ -79,7 +79,7 @@ def test_a_refusal_says_what_to_do():
     with pytest.raises(NotAllowed, match=r"1 times and was; do it anew"):
         Journal(store, "m", b"a", most=1, remedy="do it anew")
     store.append_journal("m", b'{"type":')
-    with pytest.raises(StateError, match=r"draft of m is damaged; do it anew"):
+    with pytest.raises(StateError, match=r"journal of m is damaged; do it anew"):
         Journal(store, "m", b"a", remedy="do it anew")
 
 

@@ -110,10 +110,10 @@ def test_progress_counts_the_rows_of_every_party(trained):
     ("lie", "error"),
     [
         ({"rows": 199}, NotAligned),
-        ({"parts": 0}, NotAligned),
+        ({"outputs": 0}, NotAligned),
         ({"reasons": ["one"]}, MalformedMessage),
     ],
-    ids=["rows", "parts", "reasons"],
+    ids=["rows", "outputs", "reasons"],
 )
 def test_another_share_than_ours_is_not_asked(trained, lie, error):
     """A party that opens with other rows, parts or names than it can have is refused at once."""

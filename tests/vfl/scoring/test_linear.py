@@ -126,7 +126,7 @@ def test_large_answers_come_in_several_messages(trained, monkeypatch):
     """Where the partial scores of all rows would not fit a frame, they are the same in parts."""
     group, _, part = trained
     whole = ask_all(group.sessions(), group.alignments, part, model_id="m")
-    monkeypatch.setattr("vfl.scoring.label_party.MAX_ANSWER_BYTES", 8 * 40)
+    monkeypatch.setattr("vfl.linear_model.model_type.MAX_ANSWER_BYTES", 8 * 40)
     group.parties["telco"].frames_seen.clear()
     parts = ask_all(group.sessions(), group.alignments, part, model_id="m")
     assert len(group.parties["telco"].frames_seen) == 2 + 4

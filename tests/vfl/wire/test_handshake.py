@@ -59,14 +59,14 @@ def test_versions_in_common_are_agreed_on() -> None:
 
 def test_an_incompatible_peer_is_told_what_both_speak() -> None:
     """The refusal names the versions of either side, and that the older one has to be upgraded."""
-    with pytest.raises(VersionMismatch, match=r"bank speaks protocol 7, 9 .* other side 3 .* upgrade"):
+    with pytest.raises(VersionMismatch, match=r"bank speaks protocol 7, 9 .* other side 4 .* upgrade"):
         agree("bank", [9, 7], "9.0", "0.1")
 
 
 def test_a_message_of_another_version_is_refused_by_name() -> None:
     """Neither side guesses at bytes of another version."""
     frame = encode(Envelope("job", 1, m.SumRoot()))
-    with pytest.raises(VersionMismatch, match="version 9 is not spoken here, 3 is"):
+    with pytest.raises(VersionMismatch, match="version 9 is not spoken here, 4 is"):
         PROTOCOL.decode_request(b"\x09" + frame[1:])
 
 

@@ -63,7 +63,7 @@ def _worker(grant: Grant) -> Handler:
         vector_rows=grant.limits.get("min_rows") or 1,
         histograms=grant.limits.get("max_histograms"),
     )
-    return TrainingWorker(grant.store, show_columns=grant.show_columns, guard=policy).handle
+    return TrainingWorker(grant.store, show_columns=grant.show_columns, policy=policy).handle
 
 
 def _run(inputs: TrainingInputs, params: TreeParams) -> Trained:
@@ -84,7 +84,9 @@ def _run(inputs: TrainingInputs, params: TreeParams) -> Trained:
         resume=None if stood is None else msgspec.msgpack.decode(stood, type=Checkpoint),
         keep=keep,
     )
-    facts = TreesFacts(trees=len(result.part.trees), importances=result.importances, guarded=result.guarded)
+    facts = TreesFacts(
+        trees=len(result.part.trees), importances=result.importances, disclosure=result.disclosure
+    )
     return Trained(result.part, metric_name(params), result.history, facts)
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 from msgspec import Struct
 
-from vfl.algorithms.trees.columns import OwnSplit
+from vfl.algorithms.trees.columns import Split
 from vfl.algorithms.trees.parts import Tree
 from vfl.arrays import Float32
 
@@ -19,14 +19,14 @@ class Checkpoint(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         trees: those grown so far.
-        splits: by owner (0 is the label party), all splits that it was told.
+        splits: by owner (0 is the label party), all splits by its columns.
         margin: float32 [rows], little-endian: bits and not recomputed sums, so that no rounding differs.
         random_state: of the generator that draws rows and columns, as JSON.
         history: the watched metric after each tree.
     """
 
     trees: list[Tree]
-    splits: list[list[OwnSplit]]
+    splits: list[list[Split]]
     margin: bytes
     random_state: str
     history: list[float]
@@ -35,7 +35,7 @@ class Checkpoint(Struct, frozen=True, forbid_unknown_fields=True):
     def take(
         cls,
         trees: list[Tree],
-        splits: list[list[OwnSplit]],
+        splits: list[list[Split]],
         margin: Float32,
         rng: np.random.Generator,
         history: list[float],
@@ -54,5 +54,5 @@ class Checkpoint(Struct, frozen=True, forbid_unknown_fields=True):
         return np.frombuffer(self.margin, dtype="<f4").astype(np.float32)
 
     def restore(self, rng: np.random.Generator) -> None:
-        """Let a generator go on where the kept one stood."""
+        """Set a generator to the state of the checkpoint."""
         rng.bit_generator.state = json.loads(self.random_state)

@@ -1,20 +1,24 @@
 """What the grower asks of whoever holds columns, and the owner that holds them in this process.
 
-Rows are those of the label party, 0 to n - 1. An owner may know only some of them; ``known[i]`` is the
-row that its own row i is. Nodes carry the numbers of `vfl.algorithms.trees.parts.Tree`.
+Rows are those of the label party, 0 to n - 1. An owner may have only some of them; ``rows_in_label_table[i]``
+is the row that its own row i is. Nodes carry the numbers of `vfl.algorithms.trees.parts.Tree`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta, Struct
 
 from vfl.algorithms.trees.histogram import node_histogram
 from vfl.arrays import Bins, Bool, Float64, Integers
 from vfl.trace import span
+
+Number = Annotated[int, Meta(ge=0, lt=2**20)]
+"""Of a node or a column."""
 
 
 @dataclass(frozen=True)
@@ -29,30 +33,29 @@ class Gradients:
     sampled: Bool
 
 
-@dataclass(frozen=True)
-class OwnSplit:
-    """A split that the asked owner's column won.
+class Split(Struct, frozen=True, forbid_unknown_fields=True):
+    """A split of a node by a column of one owner, which alone knows what the bin means.
 
     Attributes:
-        split: its number among this owner's splits of the whole model, counted from 0 in order.
+        split: its number among this owner's splits of the whole model, from 0 without gaps.
         node: the node that is split.
         left: the child of rows that go left; the other child is ``left + 1``.
-        feature: the owner's own column number.
+        column: the owner's own column number.
         bin: rows in bins up to this one go left; -1 where only missing rows do.
         default_left: whether missing rows go left.
     """
 
-    split: int
-    node: int
-    left: int
-    feature: int
-    bin: int
+    split: Annotated[int, Meta(ge=0, lt=2**32)]
+    node: Number
+    left: Number
+    column: Number
+    bin: Annotated[int, Meta(ge=-1, le=65_535)]
     default_left: bool
 
 
 @dataclass(frozen=True)
 class Direction:
-    """How the asked owner's rows of a node move for a split that another owner won.
+    """How an owner's rows of a node move for a split that another owner's column makes.
 
     ``go_left`` has an entry for each of the owner's rows in the node, by ascending own row.
     """
@@ -62,65 +65,16 @@ class Direction:
     go_left: Bool
 
 
-@dataclass(frozen=True)
-class LevelRequest:
-    """One question to one owner about one level; splits are applied before sums are made.
-
-    Attributes:
-        splits: splits of the level above that this owner won and was not yet told.
-        directions: how this owner's rows move where another owner won and sums are wanted below.
-        siblings: left children; for each the owner returns the sums of it or of its sibling
-            ``left + 1``, whichever has fewer of its own sampled rows, of the left child on a tie.
-    """
-
-    splits: list[OwnSplit] = field(default_factory=list)
-    directions: list[Direction] = field(default_factory=list)
-    siblings: list[int] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.splits or self.siblings)
-
-
-@dataclass(frozen=True)
-class LevelReply:
-    """The answer to a `LevelRequest`.
-
-    Attributes:
-        directions: by node of ``splits``, bool with an entry for each of the owner's rows in the node, by
-            ascending own row.
-        sums: by child, float64 [sum of n_bins over the tree's features of this owner, 2].
-        withheld: children whose sums the owner does not tell, nor those of their siblings; 0 in ``sums``.
-    """
-
-    directions: dict[int, Bool] = field(default_factory=dict)
-    sums: dict[int, Float64] = field(default_factory=dict)
-    withheld: frozenset[int] = frozenset()
-
-
-class ColumnOwner(Protocol):
-    """Columns that trees are grown on, wherever they lie.
-
-    Attributes:
-        n_bins: int64, bins of each column, the missing bin not counted.
-        known: int64, by own row the label party's row; distinct.
-    """
-
-    n_bins: Integers
-    known: Integers
-
-    def open_tree(self, gradients: Gradients, features: Integers) -> Float64:
-        """Start a tree on some of the columns (ascending own numbers); returns the root's sums."""
-
-    def level(self, request: LevelRequest) -> LevelReply:
-        """Apply splits and directions, return directions and sums."""
-
-
 class NodeRows:
-    """Which rows of one owner are in which open node of the tree being grown."""
+    """Which rows of one owner are in which open node of the tree being grown.
 
-    def __init__(self, n_rows: int, sampled: Bool) -> None:
-        self._rows: dict[int, Integers] = {0: np.arange(n_rows, dtype=np.int64)}
-        self._sampled = sampled
+    Args:
+        sampled: bool [own rows], which rows enter sums.
+    """
+
+    def __init__(self, sampled: Bool) -> None:
+        self._rows: dict[int, Integers] = {0: np.arange(len(sampled), dtype=np.int64)}
+        self._is_sampled = sampled
 
     def __contains__(self, node: int) -> bool:
         return node in self._rows
@@ -132,7 +86,7 @@ class NodeRows:
     def sampled(self, node: int) -> Integers:
         """The rows of a node that enter sums, ascending."""
         rows = self._rows[node]
-        return rows[self._sampled[rows]]
+        return rows[self._is_sampled[rows]]
 
     def split(self, node: int, left: int, go_left: Bool) -> None:
         """Replace a node by its children ``left`` and ``left + 1``."""
@@ -143,52 +97,142 @@ class NodeRows:
         """Of the children ``left`` and ``left + 1`` the one with fewer sampled rows; the left on a tie."""
         return left if len(self.sampled(left)) <= len(self.sampled(left + 1)) else left + 1
 
+    def smaller_child_after(self, move: Direction) -> tuple[int, Integers]:
+        """Return what `smaller_child` is once a node is split so, and its rows that enter sums."""
+        rows = self._rows[move.node]
+        enters = self._is_sampled[rows]
+        left, right = rows[enters & move.go_left], rows[enters & ~move.go_left]
+        return (move.left, left) if len(left) <= len(right) else (move.left + 1, right)
+
+
+@dataclass(frozen=True)
+class OwnerNodes:
+    """What one tree has of one owner's table: the columns drawn for it, and where the rows are.
+
+    Attributes:
+        columns: int64, own numbers, ascending.
+        rows: as they were before the level that is asked about.
+    """
+
+    columns: Integers
+    rows: NodeRows
+
+
+@dataclass(frozen=True)
+class LevelRequest:
+    """One question to one owner about one level; splits are applied before sums are made.
+
+    Attributes:
+        splits: splits of the level above by this owner's columns that it has not been sent yet.
+        directions: how this owner's rows move where sums are wanted below and another owner's column splits.
+        applied: how they moved where it has applied its own split already.
+        siblings: left children; for each the owner returns the sums of it or of its sibling
+            ``left + 1``, whichever has fewer of its own sampled rows, of the left child on a tie.
+    """
+
+    splits: list[Split] = field(default_factory=list)
+    directions: list[Direction] = field(default_factory=list)
+    applied: list[Direction] = field(default_factory=list)
+    siblings: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.splits or self.siblings)
+
+    def summed(self, rows: NodeRows, directions: dict[int, Bool]) -> dict[int, Integers]:
+        """Return by child, in the order of ``siblings``, the rows that enter its sums.
+
+        Args:
+            rows: as they were before the level.
+            directions: by node of ``splits``.
+        """
+        moves = {move.left: move for move in (*self.directions, *self.applied)}
+        for split in self.splits:
+            moves[split.left] = Direction(split.node, split.left, directions[split.node])
+        return dict(rows.smaller_child_after(moves[left]) for left in self.siblings)
+
+
+@dataclass(frozen=True)
+class LevelReply:
+    """The answer to a `LevelRequest`.
+
+    Attributes:
+        directions: by node of ``splits``, bool with an entry for each of the owner's rows in the node, by
+            ascending own row.
+        sums: by child, float64 [sum of n_bins over the tree's columns of this owner, 2].
+        withheld: children whose sums the owner does not tell, nor those of their siblings; 0 in ``sums``.
+    """
+
+    directions: dict[int, Bool] = field(default_factory=dict)
+    sums: dict[int, Float64] = field(default_factory=dict)
+    withheld: frozenset[int] = frozenset()
+
+
+class ColumnOwner(Protocol):
+    """Columns that one tree is grown on, wherever they lie.
+
+    Attributes:
+        n_bins: int64, bins of each column, the missing bin not counted.
+        rows_in_label_table: int64, by own row the label party's row; distinct.
+    """
+
+    n_bins: Integers
+    rows_in_label_table: Integers
+
+    def root_sums(self, nodes: OwnerNodes) -> Float64:
+        """Start the tree; return the sums of the root."""
+
+    def level(self, nodes: OwnerNodes, request: LevelRequest) -> LevelReply:
+        """Apply splits and directions, return directions and sums."""
+
 
 def goes_left(codes: npt.NDArray[np.integer], n_bins: int, bin_: int, default_left: bool) -> Bool:
     """Which rows a split sends left, given their bins in its column (``n_bins`` being missing)."""
     return np.where(codes == n_bins, default_left, codes.astype(np.int64) <= bin_)
 
 
-class LocalColumns:
-    """The columns of this process: the label party's own, or in tests those of any party.
-
-    Args:
-        bins: uint8/uint16 [own rows, columns] from `vfl.algorithms.trees.binning.bin_columns`.
-        n_bins: int64 [columns].
-        known: int64 [own rows]; None where every row is known, in the label party's order.
+@dataclass(frozen=True)
+class LocalTable:
+    """The binned columns of this process: the label party's own, or in tests those of any party.
 
     Attributes:
-        splits: every split this owner was told, in order of their numbers.
+        bins: uint8/uint16 [own rows, columns] from `vfl.algorithms.trees.binning.bin_columns`.
+        n_bins: int64 [columns].
+        rows_in_label_table: int64 [own rows].
     """
 
-    def __init__(self, bins: Bins, n_bins: Integers, known: Integers | None = None) -> None:
-        self.n_bins = n_bins
-        self.known = np.arange(len(bins), dtype=np.int64) if known is None else known
-        self.splits: list[OwnSplit] = []
-        self._bins = bins
+    bins: Bins
+    n_bins: Integers
+    rows_in_label_table: Integers
 
-    def open_tree(self, gradients: Gradients, features: Integers) -> Float64:
-        self._gradients = np.stack([gradients.G[self.known], gradients.H[self.known]]).astype(np.float64)
-        self._features = features
-        self._nodes = NodeRows(len(self._bins), gradients.sampled[self.known])
-        return self._sums(0)
 
-    def level(self, request: LevelRequest) -> LevelReply:
-        reply = LevelReply()
-        for split in request.splits:
-            codes = self._bins[self._nodes[split.node], split.feature]
-            go_left = goes_left(codes, int(self.n_bins[split.feature]), split.bin, split.default_left)
-            self._nodes.split(split.node, split.left, go_left)
-            self.splits.append(split)
-            reply.directions[split.node] = go_left
-        for direction in request.directions:
-            self._nodes.split(direction.node, direction.left, direction.go_left)
-        for left in request.siblings:
-            child = self._nodes.smaller_child(left)
-            reply.sums[child] = self._sums(child)
-        return reply
+class LocalColumns:
+    """A table of this process as a `ColumnOwner` for one tree.
 
-    def _sums(self, node: int) -> Float64:
-        rows = self._nodes.sampled(node)
+    Args:
+        table: the columns.
+        gradients: of the tree, by row of the label party.
+    """
+
+    def __init__(self, table: LocalTable, gradients: Gradients) -> None:
+        self.n_bins, self.rows_in_label_table = table.n_bins, table.rows_in_label_table
+        rows = table.rows_in_label_table
+        self._bins = table.bins
+        self._gradients = np.stack([gradients.G[rows], gradients.H[rows]]).astype(np.float64)
+
+    def root_sums(self, nodes: OwnerNodes) -> Float64:
+        return self._sums(nodes.rows.sampled(0), nodes.columns)
+
+    def level(self, nodes: OwnerNodes, request: LevelRequest) -> LevelReply:
+        directions = {split.node: self._go_left(nodes.rows[split.node], split) for split in request.splits}
+        summed = request.summed(nodes.rows, directions)
+        return LevelReply(
+            directions, {child: self._sums(rows, nodes.columns) for child, rows in summed.items()}
+        )
+
+    def _go_left(self, rows: Integers, split: Split) -> Bool:
+        codes = self._bins[rows, split.column]
+        return goes_left(codes, int(self.n_bins[split.column]), split.bin, split.default_left)
+
+    def _sums(self, rows: Integers, columns: Integers) -> Float64:
         with span("sum own columns"):
-            return node_histogram(self._bins, self.n_bins, self._gradients, rows, self._features)
+            return node_histogram(self._bins, self.n_bins, self._gradients, rows, columns)

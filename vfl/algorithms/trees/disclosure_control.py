@@ -36,7 +36,7 @@ class DisclosurePolicy:
 
 @dataclass(frozen=True)
 class DisclosureReport:
-    """What the guard of one feature party changed in a training: where nothing, trees are XGBoost's.
+    """What disclosure control of one feature party changed in a training: where nothing, trees are XGBoost's.
 
     Attributes:
         coarser: how many columns have fewer bins than were asked for.
@@ -101,32 +101,54 @@ def few_missing(bins: Bins, n_bins: Integers, fit: Bool, least: int) -> dict[int
 
 
 class DisclosureControl:
-    """Which sums of one training may be told.
+    """In how many sums of one training each row has been.
 
     Args:
-        guard: the owner's.
+        policy: the owner's.
         rows: rows of the job.
         times: in how many sums any row can have been before the job was broken off.
     """
 
-    def __init__(self, guard: DisclosurePolicy, rows: int, times: int = 0) -> None:
-        self._guard = guard
+    def __init__(self, policy: DisclosurePolicy, rows: int, times: int = 0) -> None:
+        self._policy = policy
         self._times = np.full(rows, times, dtype=np.int64)
 
-    def open_tree(self, sampled: Bool) -> None:
+    def open_tree(self, sampled: Bool) -> TreeDisclosure:
         """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
         rows = np.flatnonzero(sampled)
-        least = max(self._guard.node_rows, self._guard.vector_rows)
+        least = max(self._policy.node_rows, self._policy.vector_rows)
         if 0 < len(rows) < least:
             raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
-        self._closed: set[int] = set()
-        self._asked: set[int] = set()
-        self._tell(rows)
+        self.count(rows)
+        return TreeDisclosure(self, self._policy.node_rows)
+
+    def count(self, rows: Integers) -> None:
+        """Count a sum of rows; raises NotAllowed where one would be in more sums than the owner allows."""
+        self._times[rows] += 1
+        limit = self._policy.histograms
+        if limit is not None and len(rows) and int(self._times[rows].max()) > limit:
+            raise NotAllowed(
+                f"a row would be in more than {limit} sums of one job; this party allows no more"
+            )
+
+
+class TreeDisclosure:
+    """Which sums of one tree may be told.
+
+    Args:
+        control: of the job.
+        node_rows: fewest rows of a node whose sums are told.
+    """
+
+    def __init__(self, control: DisclosureControl, node_rows: int) -> None:
+        self._control, self._node_rows = control, node_rows
+        self._withheld: set[int] = set()
+        self._requested: set[int] = set()
 
     def split(self, node: int, left: int) -> None:
         """Note that a node is split; its children take after it."""
-        if node in self._closed:
-            self._closed |= {left, left + 1}
+        if node in self._withheld:
+            self._withheld |= {left, left + 1}
 
     def tells(self, left: int, nodes: NodeRows) -> bool:
         """Return whether the sums of the children ``left`` and ``left + 1`` may be told, and count them.
@@ -137,21 +159,13 @@ class DisclosureControl:
             OutOfSequence: they were asked for before.
             NotAllowed: a row has been in as many sums as the owner allows.
         """
-        if left in self._asked:
+        if left in self._requested:
             raise OutOfSequence(f"the sums of node {left} or its sibling were asked for before")
-        self._asked.add(left)
+        self._requested.add(left)
         children = [nodes.sampled(child) for child in (left, left + 1)]
-        if left in self._closed or any(0 < len(rows) < self._guard.node_rows for rows in children):
-            self._closed |= {left, left + 1}
+        if left in self._withheld or any(0 < len(rows) < self._node_rows for rows in children):
+            self._withheld |= {left, left + 1}
             return False
         for rows in children:
-            self._tell(rows)
+            self._control.count(rows)
         return True
-
-    def _tell(self, rows: Integers) -> None:
-        self._times[rows] += 1
-        limit = self._guard.histograms
-        if limit is not None and len(rows) and int(self._times[rows].max()) > limit:
-            raise NotAllowed(
-                f"a row would be in more than {limit} sums of one job; this party allows no more"
-            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,25 +11,22 @@ import numpy as np
 
 from vfl.aggregation.bitmap import to_bitmap
 from vfl.aggregation.encrypted_rows import encrypted_pairs, randomness_ahead
-from vfl.aggregation.row_order import common_order
+from vfl.aggregation.packed_sums import SumOpener
 from vfl.aggregation.table import LabelTable
 from vfl.algorithms.trees import messages as m
-from vfl.algorithms.trees.binning import bin_columns, cut_points
+from vfl.algorithms.trees.binning import Cuts, bin_columns, cut_points
 from vfl.algorithms.trees.checkpoint import Checkpoint
-from vfl.algorithms.trees.columns import Gradients, LocalColumns
+from vfl.algorithms.trees.columns import ColumnOwner, Gradients, LocalColumns, LocalTable, Split
 from vfl.algorithms.trees.disclosure_control import DisclosureReport
 from vfl.algorithms.trees.grower import Grower
 from vfl.algorithms.trees.importance import mean_gains
-from vfl.algorithms.trees.loss import LOSSES
 from vfl.algorithms.trees.params import TreeParams
-from vfl.algorithms.trees.parts import SplitTable, Tree, TreesLabelPart, TreesPeer
-from vfl.algorithms.trees.remote_party import RemoteColumns
-from vfl.algorithms.trees.sampling import goss_factor, sample_rows
+from vfl.algorithms.trees.parts import Tree, TreesLabelPart, TreesPeer, split_table
+from vfl.algorithms.trees.problem import TreesProblem
+from vfl.algorithms.trees.remote_party import RemoteColumns, RemoteParty
 from vfl.algorithms.trees.stopping import EarlyStopping
-from vfl.arrays import Bool, Float32
-from vfl.crypto.packing import FixedPoint, GradientPacking
+from vfl.arrays import Bins, Bool
 from vfl.crypto.paillier import Decryptor, Encryptor, PrivateKey, Profile
-from vfl.errors import DataError
 from vfl.psi.alignment import Alignment
 from vfl.wire.session import LabelSession
 
@@ -44,18 +40,19 @@ class TrainingResult:
     """What training leaves at the label party.
 
     Attributes:
-        share: the label party's share of the model.
+        part: the label party's part of the model.
         history: the watched metric after each tree; empty without watch rows.
-        importances: XGBoost's ``importance_type="gain"``: by feature its mean gain over the splits it won,
+        importances: XGBoost's ``importance_type="gain"``: by feature its mean gain over its splits,
             all features summing to 1. A feature party's columns are ``party.name``, or ``party.number``
             where it does not show names.
-        guarded: by feature party, what its guard changed; after a resumption in the trees since.
+        disclosure: by feature party, what its disclosure control changed; after a resumption in the trees
+            since.
     """
 
     part: TreesLabelPart
     history: list[float]
     importances: dict[str, float]
-    guarded: dict[str, DisclosureReport]
+    disclosure: dict[str, DisclosureReport]
 
 
 def train(
@@ -80,7 +77,7 @@ def train(
         table: labels and own columns; its rows all take part, aligned or not.
         params: XGBoost's parameters.
         private_key: the label party's Paillier key.
-        model_id: name under which every party keeps its share.
+        model_id: name under which every party keeps its part.
         watch: bool [n]; rows kept out of training on which early stopping is judged.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
         on_progress: called with (trees done, trees at most, what happened).
@@ -93,177 +90,142 @@ def train(
         PeerError: a feature party failed or sent something that cannot be accepted.
     """
     watched = np.zeros(len(table.labels), dtype=np.bool_) if watch is None else watch
-    job = _Training(
-        sessions, alignments, table, params, private_key=private_key, watch=watched, profile=profile
-    )
+    problem = TreesProblem(table, params, watched, {peer: alignments[peer] for peer in sessions})
+    encryptor = Encryptor(private_key, profile)
     on_progress(len(resume.trees) if resume else 0, params.n_estimators, "opening")
-    with randomness_ahead(job.encryptor, job.rows_encrypted) as ahead:
-        job.open(model_id, alignments, resume, ahead)
-        return job.grow(resume, keep, ahead, on_progress)
-
-
-class _Training:
-    """The state of one training job."""
-
-    def __init__(
-        self,
-        sessions: Mapping[str, LabelSession],
-        alignments: Mapping[str, Alignment],
-        table: LabelTable,
-        params: TreeParams,
-        *,
-        private_key: PrivateKey,
-        watch: Bool,
-        profile: Profile,
-    ) -> None:
-        self._table, self._params, self._peers = table, params, list(sessions)
-        self._watch, self._fit = watch, ~watch
-        self._loss = LOSSES[params.objective]
-        self._loss.check_labels(table.labels)
-        if not self._fit.any():
-            raise DataError("there is no row to train on: every row is kept for validation")
-        self._base_score = self._first_score()
-        self._packing = self._bounds()
-        self.encryptor = Encryptor(private_key, profile)
-        decryptor, public_key = Decryptor(private_key), private_key.public_key
-        self._remotes = [
-            RemoteColumns(session, table.rows_of(alignments[peer]), public_key, decryptor, self._packing)
-            for peer, session in sessions.items()
-        ]
-        known = [remote.known for remote in self._remotes]
-        self._order = common_order(len(watch), known, [alignments[peer] for peer in self._peers])
-        self._takers = np.bincount(np.concatenate([np.zeros(0, np.int64), *known]), minlength=len(watch))
-        self.rows_encrypted = int(np.count_nonzero(self._fit & (self._takers > 0)))
-        self._rng = np.random.default_rng(params.random_state)
-
-    def open(
-        self, model_id: str, alignments: Mapping[str, Alignment], resume: Checkpoint | None, ahead: Ahead
-    ) -> None:
-        """Open the job at every feature party, all at once, and bin this party's own columns meanwhile."""
-        openings = [
-            m.OpenTraining(
-                model=model_id,
-                alignment=alignments[peer].id,
-                fingerprint=alignments[peer].fingerprint,
-                fit_rows=to_bitmap(self._fit[remote.known]),
-                watch_rows=to_bitmap(self._watch[remote.known]),
-                public_key=self.encryptor.public_key.to_bytes(),
-                fraction_bits=self._packing.fraction_bits,
-                packed_rows=self._packing.n_rows,
-                max_abs_g=self._packing.max_abs_g,
-                max_h=self._packing.max_h,
-                max_bin=self._params.max_bin,
-                max_depth=self._params.max_depth,
-                trees=self._params.n_estimators,
-                grown=len(resume.trees) if resume else 0,
-                splits=len(resume.splits[owner]) if resume else 0,
-            )
-            for owner, (peer, remote) in enumerate(zip(self._peers, self._remotes, strict=True), start=1)
-        ]
+    with randomness_ahead(encryptor, problem.rows_encrypted) as ahead:
+        openings = {
+            peer: _opening(problem, peer, owner, alignments[peer], model_id, private_key, resume)
+            for owner, peer in enumerate(sessions, start=1)
+        }
         nothing_to_encrypt = threading.Event()
         nothing_to_encrypt.set()
         ahead(nothing_to_encrypt)
-        with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:
-            opened = pool.map(RemoteColumns.open, self._remotes, openings)
-            fit_rows = self._order[self._fit[self._order]]
-            self._cuts = cut_points(self._table.columns[fit_rows], self._params.max_bin)
-            bins = bin_columns(self._table.columns, self._cuts)
-            list(opened)
-        self._own = LocalColumns(bins, self._cuts.n_bins)
-
-    def grow(
-        self, resume: Checkpoint | None, keep: Keep, ahead: Ahead, on_progress: Progress
-    ) -> TrainingResult:
-        """Grow every tree that is not there yet, then let the feature parties keep their shares."""
-        params, table = self._params, self._table
-        owners: list[LocalColumns | RemoteColumns] = [self._own, *self._remotes]
-        weights = None if table.weights is None else table.weights[self._watch]
-        stopping = EarlyStopping(params, table.labels[self._watch], weights)
-        margin = np.full(len(self._fit), self._loss.margin(self._base_score), dtype=np.float32)
-        trees: list[Tree] = []
-        enough = False
-        if resume:
-            trees, margin = list(resume.trees), resume.margins()
-            resume.restore(self._rng)
-            for owner, splits in zip(owners, resume.splits, strict=True):
-                owner.splits = list(splits)
-            for measured in resume.history:
-                enough = stopping.record(measured)
-        told = [len(owner.splits) for owner in owners]
-        grower = Grower(owners, params, self._packing.fraction_bits, self._rng, told)
-        while len(trees) < params.n_estimators and not enough:
-            gradients = self._gradients(margin)
-            order = self._order[(gradients.sampled & (self._takers > 0))[self._order]]
-            encrypted = encrypted_pairs(
-                self.encryptor, self._packing, gradients.G, gradients.H, order, self._takers
+        opener = SumOpener(private_key.public_key, Decryptor(private_key), problem.packing)
+        with ThreadPoolExecutor(max(1, len(sessions))) as pool:
+            remotes = pool.map(
+                lambda peer: RemoteParty.open(
+                    sessions[peer], problem.rows_in_label_table[peer], opener, openings[peer]
+                ),
+                sessions,
             )
-            for remote in self._remotes:
-                remote.next_tree(len(trees), encrypted)
-            last = len(trees) + 1 == params.n_estimators
-            ahead(threading.Event() if last else encrypted.complete)  # there is nothing to make ahead for
-            grown = grower.grow(gradients)
-            trees.append(grown.tree)
-            margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
-            enough = stopping.take(self._loss.transform(margin[self._watch]))
-            won = [owner.splits for owner in owners]
-            keep(Checkpoint.take(trees, won, margin, self._rng, stopping.history))
-            on_progress(len(trees), params.n_estimators, stopping.latest())
-        return self._close(trees, stopping)
+            fit_rows = problem.order[problem.fit[problem.order]]
+            cuts = cut_points(table.columns[fit_rows], params.max_bin)  # while the others open
+            bins = bin_columns(table.columns, cuts)
+            training = _Training(problem, encryptor, cuts, bins, list(remotes), resume)
+        return training.grow(keep, ahead, on_progress)
 
-    def _first_score(self) -> float:
-        if self._params.base_score is not None:
-            return self._params.base_score
-        weights = None if self._table.weights is None else self._table.weights[self._fit]
-        return self._loss.base_score(self._table.labels[self._fit], weights, self._params.scale_pos_weight)
 
-    def _bounds(self) -> GradientPacking:
-        """Bounds that every gradient of the job keeps, rounded up to powers of two: they cross the wire."""
-        weights = np.ones(1) if self._table.weights is None else self._table.weights
-        heaviest = float(weights.max()) * max(1.0, self._params.scale_pos_weight)
-        heaviest *= max(1.0, goss_factor(self._params))
-        g, h = self._loss.bounds(self._table.labels, self._base_score)
-        max_g, max_h = (2.0 ** math.ceil(math.log2(heaviest * bound)) for bound in (g, h))
-        n = int(np.count_nonzero(self._fit))
-        return GradientPacking(FixedPoint.fraction_bits_for(n, max(max_g, max_h)), n, max_g, max_h)
+def _opening(
+    problem: TreesProblem,
+    peer: str,
+    owner: int,
+    alignment: Alignment,
+    model_id: str,
+    private_key: PrivateKey,
+    resume: Checkpoint | None,
+) -> m.OpenTraining:
+    rows, packing, params = problem.rows_in_label_table[peer], problem.packing, problem.params
+    return m.OpenTraining(
+        model=model_id,
+        alignment=alignment.id,
+        fingerprint=alignment.fingerprint,
+        fit_rows=to_bitmap(problem.fit[rows]),
+        watch_rows=to_bitmap(problem.watch[rows]),
+        public_key=private_key.public_key.to_bytes(),
+        fraction_bits=packing.fraction_bits,
+        packed_rows=packing.n_rows,
+        max_abs_g=packing.max_abs_g,
+        max_h=packing.max_h,
+        max_bin=params.max_bin,
+        max_depth=params.max_depth,
+        trees=params.n_estimators,
+        grown=len(resume.trees) if resume else 0,
+        splits=len(resume.splits[owner]) if resume else 0,
+    )
 
-    def _gradients(self, margin: Float32) -> Gradients:
-        table, params = self._table, self._params
-        g, h = self._loss.gradients(margin, table.labels, table.weights, params.scale_pos_weight)
-        sampled, g, h = sample_rows(self._fit, g, h, params, self._rng)
-        fixed = FixedPoint(self._packing.fraction_bits)
-        return Gradients(fixed.quantise(g), fixed.quantise(h), sampled)
 
-    def _close(self, trees: list[Tree], stopping: EarlyStopping) -> TrainingResult:
-        own, cuts = self._own, self._cuts
-        kept = trees[: stopping.trees_kept(len(trees))]
-        with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:
-            list(pool.map(lambda remote: remote.close(len(kept)), self._remotes))
-        splits = SplitTable(
-            feature=[split.feature for split in own.splits],
-            threshold=[cuts.threshold(split.feature, split.bin) for split in own.splits],
-            default_left=[split.default_left for split in own.splits],
+class _Training:
+    """A training that every feature party has opened: its trees, margins and splits so far."""
+
+    def __init__(
+        self,
+        problem: TreesProblem,
+        encryptor: Encryptor,
+        cuts: Cuts,
+        bins: Bins,
+        remotes: list[RemoteParty],
+        resume: Checkpoint | None,
+    ) -> None:
+        table, params, watch = problem.table, problem.params, problem.watch
+        self._problem, self._encryptor, self._cuts, self._remotes = problem, encryptor, cuts, remotes
+        self._own = LocalTable(bins, cuts.n_bins, np.arange(len(bins), dtype=np.int64))
+        weights = None if table.weights is None else table.weights[watch]
+        self._stopping = EarlyStopping(params, table.labels[watch], weights)
+        self._rng = np.random.default_rng(params.random_state)
+        self._margin = resume.margins() if resume else problem.start_margin()
+        self._trees: list[Tree] = list(resume.trees) if resume else []
+        if resume:
+            resume.restore(self._rng)
+        self._enough = self._stopping.replay(resume.history if resume else [])
+        splits: list[list[Split]] = resume.splits if resume else [[] for _ in range(len(remotes) + 1)]
+        self._grower = Grower(params, problem.packing.fraction_bits, self._rng, splits)
+
+    def grow(self, keep: Keep, ahead: Ahead, on_progress: Progress) -> TrainingResult:
+        """Grow every tree that is not there yet, then let the feature parties keep their parts."""
+        problem, n_estimators = self._problem, self._problem.params.n_estimators
+        while len(self._trees) < n_estimators and not self._enough:
+            gradients = problem.gradients(self._margin, self._rng)
+            grown = self._grower.grow(gradients, self._owners(gradients, ahead))
+            self._trees.append(grown.tree)
+            self._margin += np.array(grown.tree.value, dtype=np.float32)[grown.leaf_of_row]
+            self._enough = self._stopping.take(problem.loss.transform(self._margin[problem.watch]))
+            splits, history = self._grower.splits, self._stopping.history
+            keep(Checkpoint.take(self._trees, splits, self._margin, self._rng, history))
+            on_progress(len(self._trees), n_estimators, self._stopping.latest())
+        return self._close()
+
+    def _owners(self, gradients: Gradients, ahead: Ahead) -> list[ColumnOwner]:
+        """Return the columns of all parties for the next tree; feature parties' get ciphertexts only."""
+        problem, tree = self._problem, len(self._trees)
+        recipients, sampled = problem.recipients_per_row, gradients.sampled
+        order = problem.order[(sampled & (recipients > 0))[problem.order]]
+        encrypted = encrypted_pairs(
+            self._encryptor, problem.packing, gradients.G, gradients.H, order, recipients
         )
+        last = tree + 1 == problem.params.n_estimators
+        ahead(threading.Event() if last else encrypted.complete)  # there is nothing to make ahead for
+        remotes = [RemoteColumns(remote, tree, encrypted, sampled) for remote in self._remotes]
+        return [LocalColumns(self._own, gradients), *remotes]
+
+    def _close(self) -> TrainingResult:
+        problem, stopping, splits = self._problem, self._stopping, self._grower.splits
+        trees = self._trees[: stopping.trees_kept(len(self._trees))]
+        with ThreadPoolExecutor(max(1, len(self._remotes))) as pool:
+            list(pool.map(lambda remote: remote.close(len(trees)), self._remotes))
         part = TreesLabelPart(
-            params=self._params,
-            base_score=self._base_score,
-            columns=list(self._table.names),
-            owners=self._peers,
+            params=problem.params,
+            base_score=problem.base_score,
+            columns=list(problem.table.names),
+            owners=list(problem.rows_in_label_table),
             peers=[
-                TreesPeer(shown=remote.shown, split_column=_columns_won(remote, owner, kept))
+                TreesPeer(shown=remote.shown, split_column=_split_columns(splits[owner], owner, trees))
                 for owner, remote in enumerate(self._remotes, start=1)
             ],
-            splits=splits.first(sum(tree.owner.count(0) for tree in kept)),
-            trees=kept,
+            splits=split_table(splits[0], self._cuts).first(sum(tree.owner.count(0) for tree in trees)),
+            trees=trees,
             best_iteration=stopping.best,
         )
-        names = [list(self._table.names), *(remote.names for remote in self._remotes)]
-        told = [own.splits, *(remote.splits for remote in self._remotes)]
-        feature_of = [[split.feature for split in splits] for splits in told]
-        guarded = {peer: remote.guarded for peer, remote in zip(self._peers, self._remotes, strict=True)}
-        return TrainingResult(part, stopping.history, mean_gains(kept, names, feature_of), guarded)
+        names = [list(problem.table.names), *(remote.names for remote in self._remotes)]
+        columns = [[split.column for split in of_owner] for of_owner in splits]
+        return TrainingResult(
+            part,
+            stopping.history,
+            mean_gains(trees, names, columns),
+            {remote.session.peer: remote.disclosure for remote in self._remotes},
+        )
 
 
-def _columns_won(remote: RemoteColumns, owner: int, trees: list[Tree]) -> list[int]:
-    """Return the column of each split that a feature party won in these trees, in the order of its splits."""
-    count = sum(tree.owner.count(owner) for tree in trees)
-    return [split.feature for split in remote.splits[:count]]
+def _split_columns(splits: list[Split], owner: int, trees: list[Tree]) -> list[int]:
+    """Return the column of each split that a feature party has in these trees, in the order of its splits."""
+    return [split.column for split in splits[: sum(tree.owner.count(owner) for tree in trees)]]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from vfl.aggregation.ciphertext_stream import ChunkTaken, CiphertextChunk
+from vfl.algorithms.trees.columns import Split
 from vfl.model.question import SCORING, Question
 from vfl.wire.message import MAX_COLUMNS, Blob, Bound, Column, Count, Identifier, Key32, Message, Small
 from vfl.wire.protocol import CLOSED, NEW, Conversation, Step
@@ -39,7 +41,7 @@ class OpenTraining(Message, frozen=True):
 
 
 class TrainingOpened(Message, frozen=True):
-    """The columns, and how many of them the owner's guard gave coarser bins than asked for."""
+    """The columns, and how many of them the owner's disclosure control gave coarser bins than asked for."""
 
     columns: Annotated[list[Column], Meta(min_length=1, max_length=MAX_COLUMNS)]
     coarser: Count
@@ -60,30 +62,12 @@ class TreeOpened(Message, frozen=True):
     rows: Count
 
 
-class Gradients(Message, frozen=True):
+class Gradients(CiphertextChunk, frozen=True):
     """A chunk of ciphertexts, one for each sampled row, in row order from ``offset``."""
 
-    offset: Count
-    ciphertexts: Blob
 
-
-class GradientsTaken(Message, frozen=True):
-    rows: Count
-
-
-class Split(Struct, frozen=True, forbid_unknown_fields=True):
-    """A node whose best split is the feature party's: it alone knows what the bin means.
-
-    ``split`` numbers the party's splits over the whole model, from 0 without gaps; rows go to the
-    child ``left`` or to ``left + 1``.
-    """
-
-    split: Count
-    node: Small
-    left: Small
-    column: Small
-    bin: Annotated[int, Meta(ge=-1, le=65_535)]
-    default_left: bool
+class GradientsTaken(ChunkTaken, frozen=True):
+    """How many rows of the tree have come."""
 
 
 class Directions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +92,7 @@ class SumRoot(Message, frozen=True):
 class GrowLevel(Message, frozen=True):
     """Split the nodes of one level, then sum one child of each pair in ``siblings``.
 
-    ``splits`` are won by the receiver, ``directions`` come from whoever won the other nodes. A pair is
+    ``splits`` are by the receiver's columns, ``directions`` by those of others. A pair is
     named by its left child; the one with fewer of the receiver's sampled rows is summed, the left on a tie.
     """
 
@@ -165,7 +149,7 @@ CONVERSATION = Conversation(
         OpenTraining: "which aligned rows train and which validate; how many rows train in all, those outside the "
         "alignment included; number of trees, depth and bins; two bounds, each a power of two",
         TrainingOpened: "how many columns there are, the number of bins of each: for a column of few values, how many"
-        " it has; and how many of them a guard made coarser",
+        " it has; and how many of them disclosure control made coarser",
         OpenTree: "which rows and columns this tree samples",
         TreeOpened: "nothing new",
         CloseTraining: "how many trees the model has (early stopping)",

@@ -17,26 +17,26 @@ from vfl.model.model_type import ModelType
 from vfl.wire.session import LabelSession
 
 SHOWN_FEATURES = 10
-"""Features that people are told of, those with the most gain."""
+"""Features that people are shown, those with the most gain."""
 
 
 class TreesFacts(Struct, frozen=True, kw_only=True):
     """What the label party records of boosted trees.
 
     Attributes:
-        trees: how many are kept.
+        trees: how many the model has.
         importances: by feature, its mean gain as a fraction of all.
-        guarded: by feature party, what its disclosure control changed in trees.
+        disclosure: by feature party, what its disclosure control changed in trees.
     """
 
     trees: int
     importances: dict[str, float]
-    guarded: dict[str, DisclosureReport] = {}
+    disclosure: dict[str, DisclosureReport] = {}
 
 
 def _ask(session: LabelSession, rows: Positions, outputs: int, reasons: Sequence[str]) -> Bool:
-    given = session.ask(m.AskDirections(rows.tobytes()), m.DirectionsGiven)
-    return from_bitmap(given.go_left, outputs, len(rows))
+    answer = session.ask(m.AskDirections(rows.tobytes()), m.DirectionsGiven)
+    return from_bitmap(answer.go_left, outputs, len(rows))
 
 
 def _answer(part: TreesFeaturePart, columns: Float32, reasons: Sequence[str]) -> m.DirectionsGiven:
@@ -54,7 +54,7 @@ def _headline(facts: TreesFacts, history: Sequence[float]) -> str:
 def _details(facts: TreesFacts, history: Sequence[float]) -> list[str]:
     best = sorted(facts.importances.items(), key=lambda item: -item[1])[:SHOWN_FEATURES]
     return [
-        *(f"guard of {peer}: {changed}" for peer, changed in facts.guarded.items() if changed),
+        *(f"disclosure control of {peer}: {report}" for peer, report in facts.disclosure.items() if report),
         *(f"  {fraction:6.1%}  {name}" for name, fraction in best),
     ]
 

@@ -1,17 +1,20 @@
-"""The two kinds of share that boosted trees consist of.
+"""The two parts that boosted trees consist of.
 
-A label party's share holds the shape of every tree, the leaf values and the thresholds of its own
-columns; a split won by a feature party is there a bare reference. That party's share holds the column
-and threshold behind each reference and knows no tree. No share scores alone (unless the label party's
-columns won every split).
+A label party's part holds the shape of every tree, the leaf values and the thresholds of its own
+columns; a split by a feature party's column is there a bare reference. That party's part holds the column
+and threshold behind each reference and knows no tree. No part scores alone (unless every split is by the
+label party's columns).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
+from vfl.algorithms.trees.binning import Cuts
+from vfl.algorithms.trees.columns import Split
 from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import StateError
 
@@ -45,6 +48,20 @@ class SplitTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             threshold=self.threshold[:count],
             default_left=self.default_left[:count],
         )
+
+
+def split_table(splits: Sequence[Split], cuts: Cuts) -> SplitTable:
+    """Return splits with the thresholds that their bins stand for.
+
+    Args:
+        splits: by columns of one owner, in order of their numbers.
+        cuts: cut points of that owner's columns.
+    """
+    return SplitTable(
+        feature=[split.column for split in splits],
+        threshold=[cuts.threshold(split.column, split.bin) for split in splits],
+        default_left=[split.default_left for split in splits],
+    )
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,8 +194,8 @@ class TreesLabelPart(
         references = (
             split
             for tree in self.trees
-            for of, split in zip(tree.owner, tree.split, strict=True)
-            if of == owner
+            for winner, split in zip(tree.owner, tree.split, strict=True)
+            if winner == owner
         )
         return max(references, default=-1) + 1
 
@@ -190,4 +207,4 @@ def _check_table(version: int, columns: list[str], splits: SplitTable) -> None:
 
 def _check(holds: bool, mistake: str) -> None:
     if not holds:
-        raise StateError(f"Damaged model share ({mistake}): restore it from a copy or train again")
+        raise StateError(f"Damaged model part ({mistake}): restore it from a copy or train again")

@@ -37,7 +37,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Split:
+class Candidate:
     """A candidate split.
 
     Attributes:
@@ -104,7 +104,7 @@ class Criterion:
 
 def best_split(
     histogram: Float64, n_bins: Integers, node: Sums, allowed: npt.NDArray[np.bool_], criterion: Criterion
-) -> Split | None:
+) -> Candidate | None:
     """The split that XGBoost makes in a node, or None where it stays a leaf.
 
     Args:
@@ -146,7 +146,7 @@ def best_split(
     if not gain > SMALLEST_GAIN or gain < criterion.gamma or left[1] == 0 or right[1] == 0:
         return None
     sums = Sums(*left.tolist()), Sums(*right.tolist())
-    return Split(gain, feature, bin_, bool(default_left[feature]), *sums)
+    return Candidate(gain, feature, bin_, bool(default_left[feature]), *sums)
 
 
 def _gains(

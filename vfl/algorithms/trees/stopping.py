@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vfl.algorithms.trees.params import TreeParams
 from vfl.arrays import Float32
 from vfl.evaluation.metrics import METRIC_OF_OBJECTIVE, METRICS
@@ -45,6 +47,10 @@ class EarlyStopping:
         if best is None or (latest > best if self._metric.maximise else latest < best):
             self.best = len(self.history) - 1
         return self._rounds is not None and len(self.history) - 1 - (self.best or 0) >= self._rounds
+
+    def replay(self, history: Sequence[float]) -> bool:
+        """Record the metric after each tree of a training that goes on; True where it should end."""
+        return any([self.record(latest) for latest in history][-1:])
 
     def trees_kept(self, grown: int) -> int:
         """How many of the grown trees the model keeps: up to the best one where training may stop early."""

@@ -1,22 +1,21 @@
-"""The draft of a training: what was asked of each tree, and which splits this party's columns won.
+"""The journal of a training: what was asked about each tree, and the splits by this party's columns.
 
-An entry says which splits were won in a level of a tree and what was asked there, another that the training
+An entry says which splits a level of a tree has and what was asked there, another that the training
 went on after so many trees: splits of later ones are void, but these must grow again as they did before.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
+import numpy.typing as npt
 from msgspec import Struct
 
 from vfl.aggregation.journal import ANEW, Journal, JournalStore, terms_digest
-from vfl.algorithms.trees import messages as m
-from vfl.algorithms.trees.binning import Cuts
-from vfl.algorithms.trees.columns import OwnSplit
-from vfl.arrays import Bins
+from vfl.algorithms.trees.columns import Split
 from vfl.errors import NotAligned, NotAllowed
 
 MAX_RESUMED = 100
@@ -35,11 +34,11 @@ class Level(Struct, frozen=True, tag="level", forbid_unknown_fields=True):
     tree: int
     level: int
     asked: bytes
-    splits: list[OwnSplit]
+    splits: list[Split]
 
 
 class TrainingJournal:
-    """The draft of one training, begun or taken up.
+    """The journal of one training, begun or taken up.
 
     A tree that is grown again, because the training was broken off, is asked about as it was before, request
     by request. So no sums are ever told of almost the rows of others of that tree: their difference would be
@@ -47,8 +46,12 @@ class TrainingJournal:
 
     Args:
         store: where it is kept.
-        opening: says after how many trees the training goes on, and how many splits they have of this party.
-        cuts, bins: this party's data.
+        opening: of the job; its fields ``public_key``, ``grown`` and ``splits`` may differ from attempt to
+            attempt.
+        model: name of the model.
+        grown: after how many trees the training goes on.
+        n_splits: how many splits by this party's columns these have.
+        data: this party's.
 
     Attributes:
         splits: those of the trees that stand.
@@ -58,47 +61,78 @@ class TrainingJournal:
     Raises:
         NotAligned: the training was begun on other terms, has other splits, or this party's data changed.
         NotAllowed: it went on too often.
-        StateError: the draft cannot be read or written.
+        StateError: the journal cannot be read or written.
     """
 
-    def __init__(self, store: JournalStore, opening: m.OpenTraining, cuts: Cuts, bins: Bins) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        opening: Struct,
+        *,
+        model: str,
+        grown: int,
+        n_splits: int,
+        data: Sequence[npt.NDArray[Any]],
+    ) -> None:
         terms = msgspec.structs.replace(opening, public_key=b"-", grown=0, splits=0)
-        data = (cuts.values, cuts.pointers, cuts.min_values, bins)
-        self._draft = Journal(
-            store, opening.model, terms_digest(terms, *data), Grown | Level, Grown, MAX_RESUMED
-        )
-        entries, trees = self._draft.entries, opening.grown
-        standing = _standing([*entries, Grown(trees)])
+        self._journal = Journal(store, model, terms_digest(terms, *data), Grown | Level, Grown, MAX_RESUMED)
+        entries = self._journal.entries
+        standing = _standing([*entries, Grown(grown)])
         self.splits = [split for level in standing for split in level.splits]
-        if len(self.splits) != opening.splits:
+        if len(self.splits) != n_splits:
             raise NotAligned(
-                f"{len(self.splits)} splits of those trees are kept here, not {opening.splits}; {ANEW}"
+                f"{len(self.splits)} splits of those trees are kept here, not {n_splits}; {ANEW}"
             )
         self.before = [
-            sum(len(level.splits) for level in standing if level.tree < tree) for tree in range(trees)
+            sum(len(level.splits) for level in standing if level.tree < tree) for tree in range(grown)
         ]
         self.levels = len(standing)
-        self._asked = {
+        self._digests = {
             (entry.tree, entry.level): entry.asked for entry in entries if isinstance(entry, Level)
         }
-        if entries or trees:
-            self._draft.keep(Grown(trees))
+        if entries or grown:
+            self._journal.keep(Grown(grown))
 
-    def open_tree(self, request: m.OpenTree) -> None:
-        """Take the request that opens a tree; raises NotAllowed as `ask` does."""
-        self._tree, self._level = request.tree, -1
-        self.ask(request)
+    def open_tree(self, tree: int, request: Struct) -> TreeJournal:
+        """Begin a tree; raises NotAllowed where it was opened otherwise before."""
+        return TreeJournal(self, tree, request)
 
-    def ask(self, request: m.OpenTree | m.GrowLevel) -> None:
-        """Take the next request about the tree; raises NotAllowed where another one was answered before."""
+    def digest(self, tree: int, level: int, request: Struct) -> bytes:
+        """Return the digest of a request; raises NotAllowed where another one was answered before."""
+        digest = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
+        if self._digests.get((tree, level), digest) != digest:
+            raise NotAllowed(f"tree {tree} does not grow again as it did before; {ANEW}")
+        return digest
+
+    def keep(self, level: Level) -> None:
+        """Write a level down; raises StateError where it cannot be written."""
+        self._journal.keep(level)
+
+
+class TreeJournal:
+    """The entries of one tree.
+
+    Args:
+        journal: of the training.
+        tree: number of the tree.
+        request: that opens it.
+
+    Raises:
+        NotAllowed: the tree was opened otherwise before.
+    """
+
+    def __init__(self, journal: TrainingJournal, tree: int, request: Struct) -> None:
+        self._journal, self._tree, self._level = journal, tree, 0
+        self._digest = journal.digest(tree, 0, request)
+
+    def check(self, request: Struct) -> None:
+        """Go on to the next request; raises NotAllowed where another one was answered before."""
         self._level += 1
-        self._digest = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
-        if self._asked.get((self._tree, self._level), self._digest) != self._digest:
-            raise NotAllowed(f"tree {self._tree} does not grow again as it did before; {ANEW}")
+        self._digest = self._journal.digest(self._tree, self._level, request)
 
-    def keep(self, splits: list[OwnSplit]) -> None:
-        """Write down the request taken last and the splits it brought, before the answer leaves."""
-        self._draft.keep(Level(self._tree, self._level, self._digest, splits))
+    def keep(self, splits: list[Split]) -> None:
+        """Write down the latest request and the splits that it brought, before the answer leaves."""
+        self._journal.keep(Level(self._tree, self._level, self._digest, splits))
 
 
 def _standing(entries: Iterable[Grown | Level]) -> list[Level]:

@@ -9,11 +9,11 @@ import pytest
 
 from vfl.aggregation.table import LabelTable
 from vfl.algorithms.registry import to_json
-from vfl.algorithms.trees import training_journal as draft
 from vfl.algorithms.trees.checkpoint import Checkpoint
 from vfl.algorithms.trees.disclosure_control import DisclosurePolicy
 from vfl.algorithms.trees.label_party import train
 from vfl.algorithms.trees.params import TreeParams
+from vfl.algorithms.trees.training_journal import MAX_RESUMED
 from vfl.errors import PeerRefused, PeerUnreachable
 from vfl.jobs import PROTOCOL
 from vfl.wire.channel import LoopbackChannel
@@ -182,12 +182,13 @@ def test_another_contract_or_other_data_does_not_go_on(problem, private_key, und
         party.frame = before
 
 
-def test_a_training_goes_on_so_often_and_no_more(problem, private_key, undisturbed, monkeypatch):
+def test_a_training_goes_on_so_often_and_no_more(problem, private_key):
     """Sums of a tree can be asked anew only as often as a training may go on."""
-    monkeypatch.setattr(draft, "MAX_RESUMED", 2)
     model = "often"
     _, kept = run(problem, private_key, model)
+    for party in problem[0].parties.values():  # as if it had gone on so often, but for two times
+        party.drafts[model] += [b'{"type":"grown","trees":4}'] * (MAX_RESUMED - 2)
     for _ in range(2):
         run(problem, private_key, model, resume=kept[-1])
-    with pytest.raises(PeerRefused, match="may be done 2 times"):
+    with pytest.raises(PeerRefused, match=f"may be done {MAX_RESUMED} times"):
         run(problem, private_key, model, resume=kept[-1])

@@ -1,4 +1,4 @@
-"""Guards: no sum of few rows is told."""
+"""Disclosure control: no sum of few rows is told."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vfl.algorithms.trees.disclosure_control import (
     DisclosureControl,
     DisclosurePolicy,
     DisclosureReport,
+    TreeDisclosure,
     few_missing,
     merge_bins,
 )
@@ -74,11 +75,9 @@ def test_few_missing_values_join_the_fullest_bin() -> None:
     assert few_missing(bins, np.array([2, 2, 3]), np.ones(5, bool), 2) == {0: 1}
 
 
-def opened(guard: DisclosurePolicy, rows: int = ROWS) -> tuple[DisclosureControl, NodeRows]:
-    told = DisclosureControl(guard, ROWS)
+def opened(policy: DisclosurePolicy, rows: int = ROWS) -> tuple[TreeDisclosure, NodeRows]:
     sampled = np.arange(ROWS) < rows
-    told.open_tree(sampled)
-    return told, NodeRows(ROWS, sampled)
+    return DisclosureControl(policy, ROWS).open_tree(sampled), NodeRows(sampled)
 
 
 def cut(nodes: NodeRows, node: int, left: int, count: int) -> None:
@@ -121,14 +120,15 @@ def test_a_short_gradient_vector_is_refused() -> None:
 
 def test_a_row_is_in_so_many_sums_and_no_more() -> None:
     """The root counts, and both children of a pair: one is told, the other follows."""
-    disclosure, nodes = opened(DisclosurePolicy(histograms=2))
+    control, nodes = DisclosureControl(DisclosurePolicy(histograms=2), ROWS), NodeRows(np.ones(ROWS, bool))
+    disclosure = control.open_tree(np.ones(ROWS, bool))
     cut(nodes, 0, 1, 50)
     assert disclosure.tells(1, nodes)
     with pytest.raises(NotAllowed, match="more than 2 sums"):
-        disclosure.open_tree(np.ones(ROWS, bool))
+        control.open_tree(np.ones(ROWS, bool))
 
 
-def test_the_label_party_learns_what_a_guard_changed(consortium, private_key):
+def test_the_label_party_learns_what_disclosure_control_changed(consortium, private_key):
     """It is told how many columns are coarser, and counts the nodes whose sums are withheld."""
     rng = np.random.default_rng(5)
     label = pd.DataFrame({"own": rng.normal(size=80)}, index=[f"c{row}" for row in range(80)])
@@ -136,11 +136,11 @@ def test_the_label_party_learns_what_a_guard_changed(consortium, private_key):
     table = LabelTable(list(label.index), ["own"], label.to_numpy(np.float32), np.float32(rare["x"] > 0.4))
     params = TreeParams(n_estimators=1, max_depth=4, min_child_weight=0.0, max_bin=8)
 
-    def guarded(guard: DisclosurePolicy) -> DisclosureReport:
-        world = consortium(label, {"telco": rare.astype(np.float32)}, guard=guard)
+    def changes(policy: DisclosurePolicy) -> DisclosureReport:
+        world = consortium(label, {"telco": rare.astype(np.float32)}, policy=policy)
         trained = train(world.sessions(), world.alignments, table, params, private_key, model_id="m")
-        return trained.guarded["telco"]
+        return trained.disclosure["telco"]
 
-    assert guarded(DisclosurePolicy()) == DisclosureReport(0, 0)
-    assert guarded(DisclosurePolicy(histogram_rows=2)).coarser == 1
-    assert guarded(DisclosurePolicy(node_rows=30)).withheld > 0
+    assert changes(DisclosurePolicy()) == DisclosureReport(0, 0)
+    assert changes(DisclosurePolicy(histogram_rows=2)).coarser == 1
+    assert changes(DisclosurePolicy(node_rows=30)).withheld > 0

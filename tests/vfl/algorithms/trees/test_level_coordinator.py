@@ -12,14 +12,14 @@ class Counting:
 
     def __init__(self, owner):
         self.owner, self.asked = owner, []
-        self.n_bins, self.known = owner.n_bins, owner.known
+        self.n_bins, self.rows_in_label_table = owner.n_bins, owner.rows_in_label_table
 
-    def open_tree(self, gradients, features):
-        return self.owner.open_tree(gradients, features)
+    def root_sums(self, nodes):
+        return self.owner.root_sums(nodes)
 
-    def level(self, request):
+    def level(self, nodes, request):
         self.asked.append(request)
-        return self.owner.level(request)
+        return self.owner.level(nodes, request)
 
 
 def counted(federation, table, params):
@@ -75,8 +75,8 @@ def test_an_answer_that_does_not_fit_is_refused(federation, spoil):
     """Directions or sums of another length or node than asked raise MalformedMessage."""
 
     class Spoiling(Counting):
-        def level(self, request):
-            reply = super().level(request)
+        def level(self, nodes, request):
+            reply = super().level(nodes, request)
             directions = {} if spoil == "no directions" else dict(reply.directions)
             sums = {} if spoil == "no sums" else dict(reply.sums)
             if spoil == "short directions":

@@ -18,7 +18,7 @@ from vfl.crypto.paillier import Decryptor, Encryptor
 from vfl.errors import NotAligned, NotAllowed, StateError
 
 ROWS = 60
-GUARD = DisclosurePolicy(node_rows=5, histogram_rows=3)
+POLICY = DisclosurePolicy(node_rows=5, histogram_rows=3)
 PACKING = GradientPacking(10, ROWS, 1.0, 1.0)
 
 
@@ -60,7 +60,7 @@ def opened(party, private_key):
     """Return a new worker of the training, opened with some fields changed."""
 
     def make(**changed):
-        worker = TrainingWorker(party, guard=GUARD)
+        worker = TrainingWorker(party, policy=POLICY)
         worker.handle(opening_of(party.alignments["rows"], private_key, **changed))
         return worker
 
@@ -193,13 +193,14 @@ def test_all_attempts_at_a_tree_are_beginnings_of_one(attempts):
     store, answered = Lines(), {}
     for levels in attempts:
         opening = m.OpenTraining("m", "a", bytes(32), b"", b"", b"k", 1, 1, 1.0, 1.0, 4, 3, 5)
-        draft = TrainingJournal(store, opening, cuts, bin_columns(columns, cuts))
+        data = (cuts.values, bin_columns(columns, cuts))
+        journal = TrainingJournal(store, opening, model="m", grown=0, n_splits=0, data=data)
         try:
-            draft.open_tree(m.OpenTree(0, b"", []))
-            draft.keep([])
+            tree = journal.open_tree(0, m.OpenTree(0, b"", []))
+            tree.keep([])
             for number, bitmap in enumerate(levels):
-                draft.ask(m.GrowLevel([], [m.Directions(0, 1, bitmap)], [1]))
-                draft.keep([])
+                tree.check(m.GrowLevel([], [m.Directions(0, 1, bitmap)], [1]))
+                tree.keep([])
                 assert answered.setdefault(number, bitmap) == bitmap
         except NotAllowed:
             assert answered[number] != bitmap

@@ -81,7 +81,7 @@ def measure(columns: Float32, params: LinearParams, rounds: Rounds, key_bits: in
     packed = math.ceil(f * (f + 1) / 2 / per_plaintext)
     sums = _summed(whole.T, rows, key_bits, shared=True)
     curved = _summed(products, rows, key_bits, shared=False)
-    curved += round(count.packing(per_plaintext, slots.width).times(packed).public)
+    curved += round(count.packing(per_plaintext, slots.layout.width).times(packed).public)
     ciphertexts = [count.encryption(key_bits, "short"), count.taking()]
     answers = [count.rerandomising(key_bits), count.decryption(key_bits), Multiplications(public=2)]
     parts = [

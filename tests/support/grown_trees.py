@@ -118,16 +118,3 @@ def pooled_xgboost(table, params, weight=None, masks=None):
     # With a custom objective the base score is a margin.
     given |= {"base_score": float(loss.margin(params.base_score)), "objective": "reg:squarederror"}
     return xgboost.train(given, data, params.n_estimators, obj=masked)
-<<<<<<< tests/support/grown_trees.py
-=======
-
-
-@pytest.fixture(scope="session")
-def federation():
-    return SimpleNamespace(
-        make_table=make_table,
-        split_table=divided_table,
-        grow_together=grow_together,
-        pooled_xgboost=pooled_xgboost,
-    )
->>>>>>> /tmp/t.py

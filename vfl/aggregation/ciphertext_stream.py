@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from vfl.aggregation.encrypted_rows import CHUNK_ROWS, EncryptedRows
+from vfl.aggregation.encrypted_rows import CHUNK_ROWS
 from vfl.arrays import Integers, Limbs
 from vfl.crypto.paillier import PublicKey, check_ciphertexts
 from vfl.errors import MalformedMessage, OutOfRange, OutOfSequence
@@ -30,9 +30,17 @@ class ChunkTaken(Message, frozen=True):
     rows: Count
 
 
+class RowCiphertexts(Protocol):
+    """Makes the ciphertexts of rows, as `vfl.aggregation.encrypted_rows.EncryptedRows` does."""
+
+    def of(self, rows: Integers) -> Limbs:
+        """Return the ciphertexts of some label-party rows."""
+        ...
+
+
 def send_ciphertexts(
     session: LabelSession,
-    encrypted: EncryptedRows,
+    encrypted: RowCiphertexts,
     rows: Integers,
     message: type[CiphertextChunk],
     reply: type[ChunkTaken],
@@ -74,23 +82,35 @@ class CiphertextReceiver:
         public_key: of the ciphertexts.
         rows: how many have to come.
         take: called with the number of the first row of a chunk, and its residues [m, limbs].
+        row_ciphertexts: of each row.
     """
 
-    def __init__(self, public_key: PublicKey, rows: int, take: Callable[[int, Limbs], None]) -> None:
+    def __init__(
+        self,
+        public_key: PublicKey,
+        rows: int,
+        take: Callable[[int, Limbs], None],
+        *,
+        row_ciphertexts: int = 1,
+    ) -> None:
         self._key, self._rows, self._take = public_key, rows, take
+        self._row_ciphertexts = row_ciphertexts
         self._received = 0
 
     def receive(self, chunk: CiphertextChunk) -> int:
         """Take a chunk, and return how many rows have come.
 
         Raises:
-            MalformedMessage: not whole ciphertexts.
+            MalformedMessage: no ciphertext, or not whole ones, or not those of whole rows.
             OutOfRange: other rows than those that are due.
             BadCiphertext: no ciphertext of this key.
         """
         ciphertexts = ciphertexts_in(chunk.ciphertexts, self._key)
-        end = self._received + len(ciphertexts)
-        if not len(ciphertexts) or chunk.offset != self._received or end > self._rows:
+        rows, rest = divmod(len(ciphertexts), self._row_ciphertexts)
+        if rest or not rows:
+            raise MalformedMessage(f"a row has {self._row_ciphertexts} ciphertexts, and a chunk a row")
+        end = self._received + rows
+        if chunk.offset != self._received or end > self._rows:
             raise OutOfRange(f"ciphertext {self._received} of {self._rows} was due")
         with span("check ciphertexts"):
             residues = check_ciphertexts(self._key, ciphertexts)

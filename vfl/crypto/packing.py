@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from vfl.arrays import Integers
 from vfl.crypto.kernel import Limbs
+from vfl.crypto.slots import SlotLayout
 from vfl.errors import OutOfRange, ParameterError
 
 Floats = npt.NDArray[np.float64]
@@ -152,35 +153,21 @@ class GradientPacking:
             raise OutOfRange("the slots do not fit the plaintext or the number of rows")
         if len(decrypted) != -(-n_sums // slots_per_ciphertext):
             raise OutOfRange(f"{n_sums} sums were expected in another number of ciphertexts")
-        bits = np.concatenate(
-            [
-                _slot_bits_of(row, min(slots_per_ciphertext, n_sums - first), slot_bits)
-                for first, row in zip(range(0, n_sums, slots_per_ciphertext), decrypted, strict=True)
-            ]
-            or [np.zeros((0, slot_bits), dtype=np.uint8)]
-        )
-        w, most_g, most_h = self.h_bits, count * self.largest_g, count * self.largest_h
-        H = _to_int64(bits[:, :w])
-        G = _to_int64(bits[:, w:]) - (1 << (slot_bits - 1 - w))
+        layout, full = SlotLayout(slot_bits), n_sums // slots_per_ciphertext
+        sums = [layout.unpack_signed(decrypted[:full], slots_per_ciphertext)]
+        if rest := n_sums % slots_per_ciphertext:
+            sums.append(layout.unpack_signed(decrypted[full:], rest))
+        words = np.concatenate([numbers.reshape(-1, layout.words) for numbers in sums])
+        most_g, most_h = count * self.largest_g, count * self.largest_h
+        G, H = self._parts(words)
         if np.abs(G).max(initial=0) > most_g or H.max(initial=0) > most_h:
             raise OutOfRange(f"a decrypted sum is beyond what {count} rows allow")
         return G.astype(np.float64), H.astype(np.float64)
 
-
-def _slot_bits_of(plaintext: Limbs, slots: int, slot_bits: int) -> npt.NDArray[np.uint8]:
-    """``[slots, slot_bits]`` bits, least first, of each slot plus ``2^(slot_bits - 1)``: never negative, so
-    that no slot borrows from the next."""
-    offset = sum(1 << (slot_bits * slot + slot_bits - 1) for slot in range(slots))
-    shifted = int.from_bytes(plaintext.astype("<u8").tobytes(), "little", signed=True) + offset
-    if not 0 <= shifted < 1 << (slots * slot_bits):
-        raise OutOfRange("a decrypted plaintext holds more than its slots")
-    data = np.frombuffer(shifted.to_bytes(-(-slots * slot_bits // 8), "little"), dtype=np.uint8)
-    bits = np.unpackbits(data, bitorder="little", count=slots * slot_bits)
-    return bits.reshape(slots, slot_bits)
-
-
-def _to_int64(bits: npt.NDArray[np.uint8]) -> Integers:
-    """Rows of at most 63 bits, least first, as integers."""
-    words = np.zeros((len(bits), 64), dtype=np.uint8)
-    words[:, : bits.shape[1]] = bits
-    return np.packbits(words, axis=1, bitorder="little").view("<i8").astype(np.int64).reshape(-1)
+    def _parts(self, sums: Limbs) -> tuple[Integers, Integers]:
+        """Return G and H of sums V, two's complement [n, 1 or 2]; both fit 63 bits."""
+        w = self.h_bits
+        H = (sums[:, 0] & np.uint64((1 << w) - 1)).astype(np.int64)
+        if sums.shape[1] == 1:
+            return sums.astype(np.int64)[:, 0] >> np.int64(w), H
+        return (sums[:, 0] >> np.uint64(w) | sums[:, 1] << np.uint64(64 - w)).astype(np.int64), H

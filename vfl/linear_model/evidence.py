@@ -1,4 +1,4 @@
-"""Weights of evidence: how a party's own columns, or who is its customer, become columns of a linear model."""
+"""Weights of evidence: how a party's columns, or who is its customer, become columns of a linear model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole linear model as one JSON document, merged from all parties' shares."""
+"""A whole linear model as one JSON document, merged from all parties' parts."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ class MergedModel(msgspec.Struct, frozen=True, kw_only=True):
 def to_linear_json(
     part: LinearLabelPart, feature_parts: Mapping[str, LinearFeaturePart], label_party: str
 ) -> bytes:
-    """Merge the shares of a model into the JSON of a `MergedModel`.
+    """Merge the parts of a model into the JSON of a `MergedModel`.
 
     Args:
-        share: the label party's share.
-        feature_parts: by name, the share of every feature party.
+        part: the label party's part.
+        feature_parts: by name, the part of every feature party.
         label_party: name of the label party.
 
     Raises:
-        StateError: a share is absent, or has other columns than the label party was told.
+        StateError: a part is absent, or has other columns than the label party was told.
     """
     absent = [name for name in part.owners if name not in feature_parts]
     if absent:
-        raise StateError(f"The shares of {', '.join(absent)} are needed to merge the model")
+        raise StateError(f"The parts of {', '.join(absent)} are needed to merge the model")
     terms = list(_terms(label_party, part))
     for name, peer in zip(part.owners, part.peers, strict=True):
         if feature_parts[name].outputs != peer.outputs:
-            raise StateError(f"The share of {name} is of another model: it has other columns")
+            raise StateError(f"The part of {name} is of another model: it has other columns")
         terms += _terms(name, feature_parts[name])
     return msgspec.json.encode(
         MergedModel(

@@ -26,7 +26,8 @@ CONVERSATION = Conversation(
     steps=(Step(SCORING, AskPartialScores, PartialScoresGiven, SCORING),),
     reveals={
         AskPartialScores: "exactly who is scored, when, and how often",
-        PartialScoresGiven: "one float64 for each asked customer and name: an exact combination of the customer's "
+        PartialScoresGiven: "one float64 for each asked customer and name: an exact combination of "
+        "the customer's "
         "columns with weights that are not told",
     },
 )

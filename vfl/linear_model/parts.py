@@ -1,4 +1,4 @@
-"""The two kinds of share that a linear model consists of, and what each says about a row.
+"""The two kinds of part that a linear model consists of, and what each says about a row.
 
 Each party keeps what it does to its own columns and their coefficients. A party's part of the linear
 predictor is all that the other would need of it.
@@ -206,4 +206,4 @@ def _check_coding(version: int, terms: LinearTerms, binning: Binning | None) -> 
 
 def _check(holds: bool, mistake: str) -> None:
     if not holds:
-        raise StateError(f"Damaged model share ({mistake}): restore it from a copy or train again")
+        raise StateError(f"Damaged model part ({mistake}): restore it from a copy or train again")

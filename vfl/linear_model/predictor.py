@@ -24,7 +24,7 @@ def partial_scores(part: LinearFeaturePart, columns: Float32, reasons: Sequence[
     """What a feature party's columns add to the linear predictor, more than at their means.
 
     Args:
-        share: the party's share.
+        part: the party's part.
         columns: float32 [rows, columns of the party's table], NaN where missing.
         reasons: for each column of the model the name under which it may be told; empty for one sum of all.
 
@@ -34,7 +34,7 @@ def partial_scores(part: LinearFeaturePart, columns: Float32, reasons: Sequence[
 
     Raises:
         DataError: not a float32 table, or an infinite value.
-        NotAligned: another number of columns than the share is about.
+        NotAligned: another number of columns than the part is about.
     """
     contributions = _contributions(part, columns)
     place = places(reasons, contributions.shape[1])
@@ -54,7 +54,7 @@ def places(reasons: Sequence[str], columns: int) -> Integers:
 
 
 class LinearPredictor(Predictor):
-    """The label party's share of a linear model, made ready to score.
+    """The label party's part of a linear model, made ready to score.
 
     A feature party that did not answer counts at the means of its columns for customers that it knows. A
     customer that it does not know adds what such customers added in training.

@@ -16,7 +16,7 @@ class LinearResult:
     """What training a linear model leaves at the label party.
 
     Attributes:
-        share: the label party's share of the model.
+        part: the label party's part of the model.
         history: for each round the largest change of a feature party's coefficient that its quadratic model
             asked for.
         directions: by feature party, how many directions it offered.

@@ -11,7 +11,8 @@ from vfl.arrays import Float64, Floats
 from vfl.errors import DataError
 
 CLIPPED = 6.0
-"""Deviations from the mean at which standardised columns end on shares, where predictors must stay small."""
+"""Deviations from the mean at which standardised columns end in training on secret shares: predictors must
+stay small there."""
 
 
 @dataclass(frozen=True)

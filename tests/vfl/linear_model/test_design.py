@@ -10,8 +10,7 @@ from vfl.algorithms.registry import ALGORITHMS, to_json
 from vfl.algorithms.scorecard.label_party import fit_binning
 from vfl.algorithms.scorecard.params import BinningParams
 from vfl.errors import DataError, ParameterError
-from vfl.linear_model.design import NamedBinning
-from vfl.linear_model.evidence import woe_columns
+from vfl.linear_model.evidence import NamedBinning, woe_columns
 from vfl.linear_model.params import LinearParams
 
 ROWS = 500
@@ -28,7 +27,7 @@ def binned(consortium, linear, private_key):
     table = LabelTable(list(label.index), list(label.columns), label.to_numpy(np.float32), y)
     params = BinningParams(max_bins=4, min_iv=0.0)
     binning = fit_binning(group.sessions(), group.alignments, table, params, private_key, binning_id="b")
-    return group, table, NamedBinning("b", binning)
+    return group, table, NamedBinning("b", binning.own, binning.unknown)
 
 
 def fitted(binned, private_key, model_id, params=PARAMS, alone=False):
@@ -39,7 +38,7 @@ def fitted(binned, private_key, model_id, params=PARAMS, alone=False):
 
 def test_coefficients_are_scikit_learns_on_pooled_weights_of_evidence(binned, private_key):
     """Unknown customers are one more column; shares as stored predict what scikit-learn predicts."""
-    group, table, (_, binning) = binned
+    group, table, binning = binned
     result = fitted(binned, private_key, "woe")
     telco = group.parties["telco"]
     known = telco.frame.index.intersection(table.identifiers)
@@ -66,7 +65,7 @@ def test_coefficients_are_scikit_learns_on_pooled_weights_of_evidence(binned, pr
 
 def test_the_label_party_alone_needs_no_column_of_unknown_customers(binned, private_key):
     """Without feature parties the same binning gives the model of its own columns."""
-    _, table, (_, binning) = binned
+    _, table, binning = binned
     part = fitted(binned, private_key, "alone", alone=True).part
     own = woe_columns(binning.own, table.columns)
     judge = LogisticRegression(tol=1e-10, max_iter=1000).fit(own, table.labels)

@@ -1,4 +1,4 @@
-"""Shares of linear models: written and read to the last bit, refused where damaged."""
+"""Parts of linear models: written and read to the last bit, refused where damaged."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ X = np.array([[1.0, 10.0], [2.0, np.nan], [4.0, 30.0]], dtype=np.float32)
 TERMS = LinearTerms.of(["a", "b"], Scaling.fit(X, standardise=True), np.array([0.1, -1 / 3]))
 
 
-def test_shares_are_read_as_they_were_written():
+def test_parts_are_read_as_they_were_written():
     """JSON gives back the same numbers, bit for bit."""
     feature = LinearFeaturePart(terms=TERMS)
     label = LinearLabelPart(
@@ -39,15 +39,15 @@ def test_a_missing_value_and_an_unknown_customer_count_as_the_mean():
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda text: text.replace(b'"version":1', b'"version":9'),
+        lambda text: text.replace(b'"version":2', b'"version":9'),
         lambda text: text.replace(b'["a","b"]', b'["a"]'),
         lambda text: text.replace(b'"scale":[', b'"scale":[-'),
         lambda text: text[:-1],
         lambda text: text.replace(b'"terms"', b'"term"'),
     ],
 )
-def test_damaged_shares_are_refused(damage):
-    """A share that contradicts itself is never used."""
+def test_damaged_parts_are_refused(damage):
+    """A part that contradicts itself is never used."""
     text = to_json(LinearFeaturePart(terms=TERMS))
     assert damage(text) != text
     with pytest.raises(StateError):

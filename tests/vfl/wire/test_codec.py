@@ -69,7 +69,7 @@ REQUESTS = [
     m.GivePlan(bytes(8), bytes(8), 0.25, -0.1, [0.5, 0.25]),
     m.OpenStep(b"\x07" * 512),
     m.GivePredictors(b"\x07" * 512),
-    m.ExchangeWaves(0, 1, b"\x07" * 512),
+    m.ExchangeHarmonics(0, 1, b"\x07" * 512),
     m.AskGradient(),
     m.GiveGradient(b"\x07" * 512),
     m.CloseShared(bytes(40), bytes(40)),

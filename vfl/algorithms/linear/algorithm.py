@@ -14,18 +14,19 @@ from vfl.algorithms.descriptor import (
     TrainingInputs,
 )
 from vfl.algorithms.linear import messages as m
-from vfl.algorithms.linear.feature_party import LinearWorker
+from vfl.algorithms.linear.feature_party import Opening
 from vfl.algorithms.linear.label_party import train
 from vfl.linear_model.model_type import LINEAR, METRIC, LinearFacts
 from vfl.linear_model.params import LinearParams
 from vfl.wire.session import Handler
+from vfl.wire.worker import Worker
 
 LIMITS = (Limit("max_directions", None, "most directions of a linear model that are offered, 1 to 1000"),)
 
 
 def _worker(grant: Grant) -> Handler:
     most = grant.limits.get("max_directions")
-    return LinearWorker(grant.store, show_columns=grant.show_columns, directions=most).handle
+    return Worker(Opening(grant.store, show_columns=grant.show_columns, directions=most)).handle
 
 
 def _run(inputs: TrainingInputs, params: LinearParams) -> Trained:

@@ -23,10 +23,10 @@ CURVED = 1e-6
 """Least eigenvalue of the curvature, of its largest: encrypted products are rounded."""
 
 SPANNED = 1e-9
-"""Share of a step outside the directions below which it lies within them."""
+"""Fraction of a step outside the directions below which it lies within them."""
 
 ZERO = 1e-8
-"""Share of the terms of a coefficient below which their sum is zero."""
+"""Fraction of the terms of a coefficient below which their sum is zero."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Directions:
         most: int,
         before: Sequence[Float64] = (),
     ) -> None:
-        self._again = before
+        self._earlier = before
         self._columns, self._l2, self._l1, self._tol, self._most = columns, l2, l1, tol, most
         rows, f = columns.shape
         variance, axes = np.linalg.eigh(columns.T @ columns / rows)
@@ -139,13 +139,13 @@ class Directions:
         if np.abs(step).max(initial=0.0) <= self._tol:
             return None
         if self._crossed:
-            return self._offered(None, *self._retreat())
+            return self._offer_of(None, *self._retreat())
         within, new = self._split(step)
         if new.any():
             if self.offered >= self._most:
                 return None
-            if self.offered < len(self._again):
-                direction = self._again[self.offered]
+            if self.offered < len(self._earlier):
+                direction = self._earlier[self.offered]
             else:
                 direction = new * np.sqrt(len(self._columns)) / np.linalg.norm(self._columns @ new)
             self._directions = np.column_stack([self._directions, direction])
@@ -154,9 +154,9 @@ class Directions:
         elif not self._l1:
             return None
         values = (self._columns @ self._directions[:, -1]).astype(np.float32) if new.any() else None
-        return self._offered(values, *self._room(within, np.sign(self.w + step)))
+        return self._offer_of(values, *self._constraints(within, np.sign(self.w + step)))
 
-    def _offered(
+    def _offer_of(
         self, values: Float32 | None, base: Float64, mixing: Float64, bounded: bool, norm: Float64
     ) -> Offer:
         moves = self._directions @ mixing
@@ -166,11 +166,11 @@ class Directions:
     def combine(self, coefficients: Float64) -> None:
         """Take the label party's coefficients [offered] of the directions."""
         self._coefficients = coefficients
-        self.w = self._at(coefficients)
+        self.w = self._combined(coefficients)
         self._crossed = self._face is not None and not np.array_equal(self._face, np.sign(self.w))
 
-    def _at(self, coefficients: Float64) -> Float64:
-        """Their w; under L1 what is zero up to rounding is zero."""
+    def _combined(self, coefficients: Float64) -> Float64:
+        """Return their w; under L1 what is zero up to rounding is zero."""
         w = self._directions @ coefficients
         rounding = ZERO * (np.abs(self._directions) @ np.abs(coefficients))
         return np.where(np.abs(w) <= rounding, 0.0, w) if self._l1 else w
@@ -196,15 +196,15 @@ class Directions:
         The penalty is exact there, so the label party ends no worse than before, and the coefficient at the
         zero can be left out.
         """
-        here, there = self._at(self._before), self.w
+        here, there = self._combined(self._before), self.w
         crossing = np.flatnonzero(here * there < 0)
         parts = here[crossing] / (here[crossing] - there[crossing])
         way = float(parts.min(initial=1.0)) * (self._coefficients - self._before)
-        norm = np.abs(self._at(self._before + way)).sum() - np.abs(here).sum()
+        norm = np.abs(self._combined(self._before + way)).sum() - np.abs(here).sum()
         self._face, self._crossed = None, False
         return self._before, way[:, None], True, np.array([norm])
 
-    def _room(self, step: Float64, face: Float64) -> tuple[Float64, Float64, bool, Float64]:
+    def _constraints(self, step: Float64, face: Float64) -> tuple[Float64, Float64, bool, Float64]:
         """Where the label party may go: base, mixing, whether bounded, and how the L1 norm changes.
 
         Args:
@@ -217,7 +217,7 @@ class Directions:
         self._face = None
         if not np.array_equal(face, np.sign(self.w)):
             # The norm is convex, so between the two ends it is at most linear.
-            norm = np.abs(self._at(here + step)).sum() - np.abs(self.w).sum()
+            norm = np.abs(self._combined(here + step)).sum() - np.abs(self.w).sum()
             return here, step[:, None], True, np.array([norm])
         outside = self._directions[face == 0]
         _, sizes, axes = np.linalg.svd(outside)

@@ -48,7 +48,7 @@ def train(
         table: labels, weights and own columns; its rows all take part, aligned or not.
         params: loss, penalty and when to stop.
         private_key: the label party's Paillier key.
-        model_id: name under which every party keeps its share.
+        model_id: name under which every party keeps its part.
         binning: in whose weights of evidence all parties' columns take part; None takes them as they are. A
             customer that a feature party does not know then has a coefficient of its own, at the label party.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
@@ -96,9 +96,9 @@ class _Training:
             for session, rows in zip(sessions.values(), known, strict=True)
         ]
         every = np.concatenate([np.zeros(0, dtype=np.int64), *known])
-        self._takers = np.bincount(every, minlength=n)
+        self._recipients = np.bincount(every, minlength=n)
         order = common_order(n, known, [alignments[peer] for peer in self._peers])
-        self._order = order[self._takers[order] > 0]
+        self._order = order[self._recipients[order] > 0]
 
     def open(self, pool: ThreadPoolExecutor, model_id: str, alignments: Mapping[str, Alignment]) -> None:
         """Open the job at every feature party, all at once."""
@@ -109,7 +109,7 @@ class _Training:
                 alignment=alignments[peer].id,
                 fingerprint=alignments[peer].fingerprint,
                 binning=self._binning and self._binning.name,
-                rows=len(self._takers),
+                rows=len(self._recipients),
                 public_key=self._encryptor.public_key.to_bytes(),
                 l2=params.l2,
                 l1=params.l1,
@@ -122,7 +122,7 @@ class _Training:
         list(pool.map(RemoteParty.open, self._remotes, openings))
 
     def fit(self, pool: ThreadPoolExecutor, on_progress: Progress) -> LinearResult:
-        """Run rounds until no feature party would move, then let all keep their shares."""
+        """Run rounds until no feature party would move, then let all store their parts."""
         problem, params, history = self._problem, self._params, list[float]()
         self._solve()
         offered = bool(self._remotes)
@@ -160,7 +160,7 @@ class _Training:
 
     def _pass(self, values: Integers) -> Pass:
         encrypted = EncryptedRows(
-            self._encryptor, lambda rows: self._slots.pack(values[rows]), self._order, self._takers
+            self._encryptor, lambda rows: self._slots.pack(values[rows]), self._order, self._recipients
         )
         return Pass(values, encrypted)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from vfl.aggregation.ciphertext_stream import ChunkTaken, CiphertextChunk
 from vfl.wire.message import Blob, Bound, Count, Finite, Identifier, Key32, Message
 from vfl.wire.protocol import CLOSED, NEW, Conversation, Step
 
@@ -62,29 +63,25 @@ class OpenRound(Message, frozen=True):
 
 
 class RoundOpened(Message, frozen=True):
+    """How many ciphertexts a pass over the rows has."""
+
     rows: Count
 
 
-class Curvatures(Message, frozen=True):
+class Curvatures(CiphertextChunk, frozen=True):
     """A chunk of curvature ciphertexts, in row order from ``offset``."""
 
-    offset: Count
-    ciphertexts: Blob
+
+class CurvaturesTaken(ChunkTaken, frozen=True):
+    """How many curvature ciphertexts have come so far."""
 
 
-class CurvaturesTaken(Message, frozen=True):
-    rows: Count
-
-
-class Residuals(Message, frozen=True):
+class Residuals(CiphertextChunk, frozen=True):
     """A chunk of residual ciphertexts, in row order from ``offset``."""
 
-    offset: Count
-    ciphertexts: Blob
 
-
-class ResidualsTaken(Message, frozen=True):
-    rows: Count
+class ResidualsTaken(ChunkTaken, frozen=True):
+    """How many residual ciphertexts have come so far."""
 
 
 class AskMaskedSums(Message, frozen=True):
@@ -129,7 +126,7 @@ class DirectionOffered(Message, frozen=True):
 
 
 class CloseLinear(Message, frozen=True):
-    """Combine the directions a last time and keep the coefficients as this party's share."""
+    """Combine the directions a last time and store the coefficients as this party's part."""
 
     coefficients: Coefficients
 
@@ -154,13 +151,15 @@ CONVERSATION = Conversation(
         Step("masked", GiveUnmasked, DirectionOffered, "fitting"),
     ),
     reveals={
-        OpenLinear: "how many customers the label party trains on in all; the penalties, the tolerance and the "
+        OpenLinear: "how many customers the label party trains on in all; the penalties, the "
+        "tolerance and the "
         "most rounds",
         LinearOpened: "how many columns there are",
         OpenRound: "its own coefficients so far",
         RoundOpened: "nothing new",
         CloseLinear: "its own coefficients",
-        LinearClosed: "how many it has offered; what the means of its columns add to the predictor; what a customer"
+        LinearClosed: "how many it has offered; what the means of its columns add to the predictor; "
+        "what a customer"
         " that it does not know adds",
         Curvatures: "nothing: Paillier ciphertexts with fresh randomness",
         CurvaturesTaken: "nothing new",

@@ -19,7 +19,7 @@ SINGULAR = 1e-10
 """Eigenvalues of the scaled curvature, of the largest, below which columns depend on one another."""
 
 STALE = 0.01
-"""Curvatures are told anew once they differ by this share of their sum: more directions would cost more."""
+"""Curvatures are sent again once they differ by this fraction of their sum: more directions cost more."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Offered:
     def set_constraints(
         self, base: Float64, mixing: Float64, *, bounded: bool, square: Float64, linear: Float64
     ) -> None:
-        """Take how directions may be combined from now on."""
+        """Set how directions may be combined."""
         self.base, self.mixing, self.bounded = base, mixing, bounded
         self.square, self.linear = square, linear
 
@@ -102,7 +102,7 @@ class Problem:
         self.own = np.zeros(intercept + m)
         if intercept:
             self.own[0] = self._loss.start(float(np.average(y, weights=weights)))
-        self._told: tuple[Float64, npt.NDArray[np.bool_]] | None = None
+        self._reference: tuple[Float64, npt.NDArray[np.bool_]] | None = None
         self.offered = [Offered(np.zeros((n, 0))) for _ in range(parties)]
 
     def solve(self) -> None:
@@ -139,14 +139,14 @@ class Problem:
 
     def outdated(self, curvatures: Float64) -> bool:
         """Whether feature parties need these curvatures: they have none, or others by `STALE`, or other own
-        columns take part. Those asked about last count as told where the answer was yes."""
+        columns take part. Where the answer is yes these are what they have from then on."""
         part = self._taking_part()
-        if self._told is not None:
-            told, told_part = self._told
-            near = np.abs(curvatures - told).sum() <= STALE * told.sum()
-            if near and np.array_equal(part, told_part):
+        if self._reference is not None:
+            reference, reference_part = self._reference
+            near = np.abs(curvatures - reference).sum() <= STALE * reference.sum()
+            if near and np.array_equal(part, reference_part):
                 return False
-        self._told = curvatures, part
+        self._reference = curvatures, part
         return True
 
     def _taking_part(self) -> npt.NDArray[np.bool_]:
@@ -169,8 +169,8 @@ class Problem:
         columns = columns / scale
         inner = (columns * curvatures[:, None]).T @ columns + np.diag(penalty / scale**2)
         values, axes = np.linalg.eigh(inner)
-        kept = np.flatnonzero(values > SINGULAR * values.max(initial=0.0))[::-1][:most]
-        straight = columns @ (axes[:, kept] / np.sqrt(values[kept]))
+        largest = np.flatnonzero(values > SINGULAR * values.max(initial=0.0))[::-1][:most]
+        straight = columns @ (axes[:, largest] / np.sqrt(values[largest]))
         return np.asarray(curvatures[:, None] * (straight @ rotation(self._secret, straight)))
 
 

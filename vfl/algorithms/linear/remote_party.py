@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from vfl.aggregation.ciphertext_stream import (
+    ChunkTaken,
+    CiphertextChunk,
+    ciphertexts_in,
+    send_ciphertexts,
+)
 from vfl.aggregation.encrypted_rows import EncryptedRows
 from vfl.algorithms.linear import messages as m
 from vfl.algorithms.linear.problem import KnownRows, Offered
 from vfl.algorithms.linear.slots import Slots
 from vfl.arrays import Float64, Integers
-from vfl.crypto.kernel import Limbs
 from vfl.crypto.paillier import Decryptor, Encryptor, check_ciphertexts
 from vfl.errors import MalformedMessage
 from vfl.trace import span
-from vfl.wire.message import Message
 from vfl.wire.session import LabelSession
 
 CHUNK_ROWS = 8192
@@ -40,7 +43,7 @@ class Round:
 
     Attributes:
         curvatures: None where those of an earlier round still serve.
-        residual_exponent, block_exponent, curvature_exponent: see `vfl.wire.messages.OpenRound`.
+        residual_exponent, block_exponent, curvature_exponent: see `vfl.algorithms.linear.messages.OpenRound`.
     """
 
     residuals: Pass
@@ -115,30 +118,19 @@ class RemoteParty:
         self.change = offer.change
         return bool(offer.linear) and self._take(offer, offered)
 
-    def _send(
-        self, sent: Pass, message: type[m.Curvatures] | type[m.Residuals], reply: type[Message]
-    ) -> None:
-        others = self._slots.pack(self.rows.others(sent.values))
-        count, known = len(self.rows), self.rows.known
-        with ThreadPoolExecutor(1) as sender:  # one chunk is on its way while the next is encrypted
-            on_its_way = None
-            for start in range(0, count, CHUNK_ROWS):
-                ciphertexts = sent.encrypted.of(known[start : start + CHUNK_ROWS])
-                if start + CHUNK_ROWS >= count and len(others):
-                    ciphertexts = np.concatenate([ciphertexts, self._encryptor.encrypt(others)])
-                chunk = message(start, ciphertexts.astype("<u8", copy=False).tobytes())
-                if on_its_way:
-                    on_its_way.result()
-                on_its_way = sender.submit(self._session.ask, chunk, reply)
-            if on_its_way:
-                on_its_way.result()
+    def _send(self, sent: Pass, message: type[CiphertextChunk], reply: type[ChunkTaken]) -> None:
+        others = self._encryptor.encrypt(self._slots.pack(self.rows.others(sent.values)))
+        rows = self.rows.known
+        send_ciphertexts(
+            self._session, sent.encrypted, rows, message, reply, last=others, chunk_rows=CHUNK_ROWS
+        )
 
     def _decrypted(self, masked: bytes, count: int) -> bytes:
         """What the feature party's masked sums decrypt to: evenly distributed numbers, whatever the sums."""
         key = self._encryptor.public_key
         if len(masked) != 8 * key.limbs * count:
             raise MalformedMessage(f"{self._session.peer} sent another number of sums than the {count} due")
-        ciphertexts: Limbs = np.frombuffer(masked, dtype="<u8").reshape(-1, key.limbs)
+        ciphertexts = ciphertexts_in(masked, key)
         with span("decrypt"):
             if count:
                 check_ciphertexts(key, ciphertexts)

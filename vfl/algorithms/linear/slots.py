@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfl.arrays import Float64, Integers
-from vfl.crypto.kernel import Limbs, from_ints
-from vfl.crypto.paillier import subtract
+from vfl.crypto.kernel import Limbs, from_ints, to_ints
+from vfl.crypto.slots import SlotLayout
 from vfl.errors import OutOfRange, ParameterError
 
 VALUE_BITS = 32
@@ -50,9 +50,9 @@ class Slots:
             raise ParameterError(f"a job has 1 to {MOST_ROWS} rows, not {self.rows}")
 
     @property
-    def width(self) -> int:
-        """Bits of a slot, sign included."""
-        return VALUE_BITS + WEIGHT_BITS + self.rows.bit_length()
+    def layout(self) -> SlotLayout:
+        """Slots as wide as a sum, sign included."""
+        return SlotLayout(VALUE_BITS + WEIGHT_BITS + self.rows.bit_length())
 
     @property
     def largest_sum(self) -> int:
@@ -60,11 +60,11 @@ class Slots:
         return self.rows << (VALUE_BITS + WEIGHT_BITS - 1)
 
     def per_plaintext(self, key_bits: int) -> int:
-        """Slots of one plaintext."""
-        return (key_bits - 64) // self.width
+        """Return how many slots one plaintext of a key has."""
+        return self.layout.per_plaintext(key_bits - 64)
 
     def pack(self, values: Integers) -> Limbs:
-        """Rows of numbers as plaintexts.
+        """Put rows of numbers into plaintexts.
 
         Args:
             values: int64 [n, slots]; a row that stands for c customers holds at most ``c 2^VALUE_BITS``.
@@ -75,39 +75,26 @@ class Slots:
         Raises:
             ParameterError: a value is beyond what all rows together allow.
         """
-        most = self.rows << VALUE_BITS
-        if (np.abs(values) > most).any():
-            raise ParameterError("a value is beyond the bounds of its slot")
-        n, slots = values.shape
-        # The last slot is as wide as a row's number, which is 22 bits narrower than a sum.
-        words = -(-(self.width * slots - WEIGHT_BITS + 2) // 64)
-        # Never negative and narrower than a slot, so that bits of different slots do not meet.
-        shifted = (values + most).astype(np.uint64)
-        packed = np.zeros((n, words + 1), dtype=np.uint64)
-        for slot in range(slots):
-            word, bit = divmod(self.width * slot, 64)
-            packed[:, word] |= shifted[:, slot] << np.uint64(bit)
-            if bit:
-                packed[:, word + 1] |= shifted[:, slot] >> np.uint64(64 - bit)
-        added = sum(most << (self.width * slot) for slot in range(slots))
-        return subtract(packed[:, :words], from_ints([added], words))
+        return self.layout.pack_signed(values, self.rows << VALUE_BITS)
 
     def unpack(self, plaintext: int, slots: int) -> list[int]:
-        """The slots of a weighted sum.
+        """Return the slots of a weighted sum.
 
         Raises:
             OutOfRange: a sum is beyond what the rows allow.
         """
-        half, mask = 1 << (self.width - 1), (1 << self.width) - 1
-        shifted = plaintext + sum(half << (self.width * slot) for slot in range(slots))
-        sums = [((shifted >> (self.width * slot)) & mask) - half for slot in range(slots)]
-        if shifted >> (self.width * slots) or max(map(abs, sums)) > self.largest_sum:
+        words = from_ints([plaintext], plaintext.bit_length() // 64 + 1, signed=True)
+        numbers = self.layout.unpack_signed(words, slots)
+        sums = to_ints(numbers.reshape(-1, self.layout.words), signed=True)
+        if max(map(abs, sums)) > self.largest_sum:
             raise OutOfRange("a decrypted sum is beyond what the rows of the job allow")
         return sums
 
 
 def whole(values: Float64) -> tuple[Integers, int]:
-    """Numbers as whole multiples of a power of two: ``values ~ integers / 2^exponent``, at most 2^VALUE_BITS.
+    """Return numbers as whole multiples of a power of two: ``values ~ integers / 2^exponent``.
+
+    No integer is larger than ``2^VALUE_BITS``.
 
     Raises:
         ParameterError: a value is not finite.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from vfl.algorithms.descriptor import Algorithm, Grant, JobType, Limit
 from vfl.algorithms.scorecard import messages as m
-from vfl.algorithms.scorecard.feature_party import MIN_ROWS, BinningWorker
+from vfl.algorithms.scorecard.feature_party import MIN_ROWS, Opening
 from vfl.wire.session import Handler
+from vfl.wire.worker import Worker
 
 LIMITS = (Limit("min_bin_rows", MIN_ROWS, "fewest rows of a bin of a binning that are counted"),)
 
 
 def _worker(grant: Grant) -> Handler:
     least = grant.limits.get("min_bin_rows")
-    return BinningWorker(
-        grant.store, show_columns=grant.show_columns, min_rows=MIN_ROWS if least is None else least
-    ).handle
+    min_rows = MIN_ROWS if least is None else least
+    return Worker(Opening(grant.store, show_columns=grant.show_columns, min_rows=min_rows)).handle
 
 
 def _fit_rows(opening: m.OpenBinning) -> int:

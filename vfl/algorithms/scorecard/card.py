@@ -52,16 +52,6 @@ def points_table(binning: Binning, coefficients: Float64, scale: Scale) -> list[
     return [row for name, of, coefficient in columns for row in _rows(name, of, coefficient, scale)]
 
 
-def best_points(binning: Binning, coefficients: Float64, scale: Scale) -> Float64:
-    """The points of each column's best bin of values, [kept columns]: references for `points_lost`.
-
-    Raises DataError as `points_table` does.
-    """
-    _check(binning, coefficients)
-    columns = zip(binning.coded, coefficients, strict=True)
-    return np.array([scale.points(np.array(of.woe), coefficient).max() for of, coefficient in columns])
-
-
 def _rows(name: str, of: CodedColumn, coefficient: float, scale: Scale) -> Iterator[PointsRow]:
     bounds = [None, *of.cuts, None]
     points = scale.points(np.array([*of.woe, of.missing]), np.array(coefficient)).tolist()

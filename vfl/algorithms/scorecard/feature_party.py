@@ -1,38 +1,42 @@
-"""The feature party's side of binning: counts of labels by pre-bin on ciphertexts, then its columns' codes.
+"""The feature party's side of binning, phase by phase: encrypted counts of labels by pre-bin, then weights of
+evidence.
 
 Nothing is kept of the ciphertexts: each chunk is summed into the pre-bins as it comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
 from vfl.aggregation.bitmap import from_bitmap
+from vfl.aggregation.ciphertext_stream import CiphertextReceiver
 from vfl.aggregation.group_sums import EncryptedHistogram, plan
 from vfl.aggregation.journal import Journal, binning_journal, terms_digest
+from vfl.aggregation.packed_sums import SumPacker
 from vfl.aggregation.store import open_rows
 from vfl.algorithms.scorecard import messages as m
-from vfl.algorithms.scorecard.prebinning import pre_bin
+from vfl.algorithms.scorecard.prebinning import PreBins, pre_bin
 from vfl.algorithms.scorecard.selection import correlations, select
 from vfl.algorithms.scorecard.tables import code_column
+from vfl.arrays import Float32, Limbs
+from vfl.crypto.kernel import from_ints
 from vfl.crypto.packing import GradientPacking
-from vfl.crypto.paillier import PublicKey, check_ciphertexts
-from vfl.crypto.randomness import Rerandomizer
-from vfl.errors import MalformedMessage, NotAllowed, OutOfRange, OutOfSequence, ParameterError
+from vfl.crypto.paillier import PublicKey
+from vfl.errors import NotAllowed, OutOfRange, ParameterError
 from vfl.linear_model.evidence import Binning, BinningStore, CodedColumn, woe_blocks
 from vfl.trace import span
-from vfl.wire.message import Column, Message
+from vfl.wire.message import Column
+from vfl.wire.worker import Answer, Ended, Phase, answers
 
 MIN_ROWS = 50
 """Rows of a pre-bin, at the least, where its owner sets no other minimum."""
 
 
-class BinningWorker:
-    """Answers one binning job.
+class Opening(Phase):
+    """Before the job is opened.
 
     Args:
         store: this party's alignments, columns and binnings.
@@ -41,99 +45,114 @@ class BinningWorker:
     """
 
     def __init__(self, store: BinningStore, *, show_columns: bool = False, min_rows: int = MIN_ROWS) -> None:
-        self._store = store
-        self._show_columns = show_columns
-        self._min_rows = max(1, min_rows)
-        self._handlers: dict[type[Message], Callable[[Any], Message]] = {
-            m.OpenBinning: self._open,
-            m.LabelCounts: self._label_counts,
-            m.SumBins: self._sum_bins,
-            m.FixBinning: self._fix,
-        }
+        self._store, self._show_columns, self._min_rows = store, show_columns, max(1, min_rows)
 
-    def handle(self, request: Message) -> Message:
-        """Return the reply to a request of this job; raises PeerError or LocalError."""
-        return self._handlers[type(request)](request)
-
-    def _open(self, request: m.OpenBinning) -> m.BinningOpened:
-        self._names, columns = open_rows(self._store, request.alignment, request.fingerprint)
-        self._columns = columns[from_bitmap(request.fit_rows, len(columns))]
-        rows = len(self._columns)
+    @answers(m.OpenBinning)
+    def open(self, request: m.OpenBinning) -> Answer:
+        """Cut this party's columns into pre-bins."""
+        names, aligned = open_rows(self._store, request.alignment, request.fingerprint)
+        columns = aligned[from_bitmap(request.fit_rows, len(aligned))]
+        rows = len(columns)
         if rows < self._min_rows:
             raise NotAllowed(f"{rows} rows are fewer than the {self._min_rows} that a sum must cover here")
-        self._binning = request.binning
-        self._public_key = PublicKey.from_bytes(request.public_key)
-        self._modulus = self._public_key.modulus
-        self._packing = _packing(request)
+        key, packing = PublicKey.from_bytes(request.public_key), _packing(request)
         if request.packed_rows < rows:
             raise OutOfRange("the job packs fewer rows than it counts")
-        self._prebins = pre_bin(self._columns, request.prebinning, request.max_prebins, self._min_rows)
-        self._draft = self._draft_of(request)
-        n_bins = self._prebins.n_bins
-        self._sums = EncryptedHistogram(
-            self._modulus, plan(self._prebins.codes, n_bins, np.arange(len(n_bins), dtype=np.int64))
-        )
-        one = np.zeros((int(n_bins.sum()), self._modulus.limbs), dtype=np.uint64)
-        one[:, 0] = 1
-        self._totals = self._modulus.to_residues(one)
-        self._received = 0
-        shown = self._names if self._show_columns else [""] * len(self._names)
-        return m.BinningOpened([Column(n, int(b)) for n, b in zip(shown, n_bins, strict=True)])
+        prebins = pre_bin(columns, request.prebinning, request.max_prebins, self._min_rows)
+        # On every attempt the same rows are counted in the same pre-bins.
+        terms = terms_digest(msgspec.structs.replace(request, public_key=b"-"), columns, prebins.codes)
+        remedy = "bin anew under another name"
+        journal = Journal(self._store, binning_journal(request.binning), terms, remedy=remedy)
+        job = BinningJob(self._store, request.binning, names, columns, prebins)
+        shown = names if self._show_columns else [""] * len(names)
+        opened = m.BinningOpened([Column(n, int(b)) for n, b in zip(shown, prebins.n_bins, strict=True)])
+        return opened, Counting(job, journal, key, packing)
 
-    def _draft_of(self, request: m.OpenBinning) -> Journal:
-        """The draft of this binning: on every attempt the same rows are counted in the same pre-bins."""
-        terms = terms_digest(
-            msgspec.structs.replace(request, public_key=b"-"), self._columns, self._prebins.codes
-        )
-        return Journal(
-            self._store, binning_journal(request.binning), terms, remedy="bin anew under another name"
-        )
 
-    def _label_counts(self, request: m.LabelCounts) -> m.LabelCountsTaken:
-        width = 8 * self._modulus.limbs
-        if not request.ciphertexts or len(request.ciphertexts) % width:
-            raise MalformedMessage(f"ciphertexts must be whole numbers of {width} bytes")
-        ciphertexts = np.frombuffer(request.ciphertexts, dtype="<u8").reshape(-1, self._modulus.limbs)
-        end = self._received + len(ciphertexts)
-        if request.offset != self._received or end > len(self._columns):
-            raise OutOfRange(f"ciphertext {self._received} of {len(self._columns)} was due")
-        with span("check ciphertexts"):
-            residues = check_ciphertexts(self._public_key, ciphertexts)
+@dataclass(frozen=True)
+class BinningJob:
+    """What a job works with from its opening to its end.
+
+    Attributes:
+        store: this party's.
+        binning: name of the binning.
+        names: of all columns.
+        columns: float32 [fit rows, columns].
+        prebins: of these columns.
+    """
+
+    store: BinningStore
+    binning: str
+    names: list[str]
+    columns: Float32
+    prebins: PreBins
+
+
+class Counting(Phase):
+    """While ciphertexts of labels come; each chunk is summed into the pre-bins.
+
+    Args:
+        job: opened.
+        journal: of the binning.
+        key, packing: of the ciphertexts.
+    """
+
+    def __init__(self, job: BinningJob, journal: Journal, key: PublicKey, packing: GradientPacking) -> None:
+        self._job, self._journal, self._modulus = job, journal, key.modulus
+        self._packer = SumPacker(key, packing)
+        n_bins = job.prebins.n_bins
+        columns = np.arange(len(n_bins), dtype=np.int64)
+        self._sums = EncryptedHistogram(key.modulus, plan(job.prebins.codes, n_bins, columns))
+        ones = from_ints([1] * int(n_bins.sum()), key.limbs)
+        self._totals = key.modulus.to_residues(ones)
+        self._receiver = CiphertextReceiver(key, len(job.columns), self._add)
+
+    def _add(self, first: int, residues: Limbs) -> None:
         with span("sum"):
             index = np.arange(len(residues), dtype=np.int64)
-            sums = self._sums.of(residues, index, index + self._received)
+            sums = self._sums.of(residues, index, index + first)
             self._totals = self._modulus.multiply(self._totals, sums)
-        self._received = end
-        return m.LabelCountsTaken(end)
 
-    def _sum_bins(self, request: m.SumBins) -> m.BinsSummed:
-        rows = len(self._columns)
-        if self._received != rows:
-            raise OutOfSequence(f"{self._received} of {rows} ciphertexts have come")
-        slots = self._packing.slots_per_ciphertext(rows, self._public_key.bits)
-        with span("pack"):
-            packed = self._modulus.pack(self._totals, slots, self._packing.slot_bits(rows))
-        with span("re-randomise"):
-            fresh = Rerandomizer(self._public_key).rerandomize(packed)
-        self._draft.tell()
-        return m.BinsSummed(self._modulus.from_residues(fresh).astype("<u8", copy=False).tobytes())
+    @answers(m.LabelCounts)
+    def receive(self, request: m.LabelCounts) -> Answer:
+        """Add a chunk to the sums."""
+        return m.LabelCountsTaken(self._receiver.receive(request)), self
 
-    def _fix(self, request: m.FixBinning) -> m.BinningFixed:
+    @answers(m.SumBins)
+    def give(self, request: m.SumBins) -> Answer:
+        """Give the sums of all pre-bins."""
+        self._receiver.check_complete()
+        packed = self._packer.pack(self._totals, len(self._job.columns))
+        self._journal.tell()
+        return m.BinsSummed(packed), Fixing(self._job)
+
+
+@dataclass(frozen=True, eq=False)
+class Fixing(Phase):
+    """Before bins and weights of evidence come."""
+
+    job: BinningJob
+
+    @answers(m.FixBinning)
+    def fix(self, request: m.FixBinning) -> Answer:
+        """Select columns, and store their coding."""
+        job = self.job
         columns = [bins.column for bins in request.columns]
-        if len(set(columns)) != len(columns) or max(columns, default=-1) >= len(self._names):
+        if len(set(columns)) != len(columns) or max(columns, default=-1) >= len(job.names):
             raise OutOfRange("bins must be of columns that exist, each once")
         coded = [self._coded(bins) for bins in request.columns]
-        offered = correlations(woe_blocks(Binning(columns=self._names, coded=coded), self._columns))
-        kept = [coded[at] for at in select(offered, request.max_correlation, request.max_vif)]
-        self._store.save_binning(self._binning, Binning(columns=self._names, coded=kept))
-        return m.BinningFixed([of.column for of in kept])
+        strengths = correlations(woe_blocks(Binning(columns=job.names, coded=coded), job.columns))
+        selected = select(strengths, request.max_correlation, request.max_vif)
+        stored = [coded[position] for position in selected]
+        job.store.save_binning(job.binning, Binning(columns=job.names, coded=stored))
+        return m.BinningFixed([column.column for column in stored]), Ended()
 
     def _coded(self, bins: m.WoeBins) -> CodedColumn:
-        ends = np.array(bins.ends)
-        last = len(self._prebins.cuts[bins.column])
+        ends, prebins = np.array(bins.ends), self.job.prebins
+        last = len(prebins.cuts[bins.column])
         if len(bins.woe) != len(ends) or (np.diff(ends) <= 0).any() or ends[-1] != last:
             raise OutOfRange("bins must ascend to the last pre-bin, each with its weight of evidence")
-        return code_column(self._prebins, bins.column, ends, bins.woe, bins.missing)
+        return code_column(prebins, bins.column, ends, bins.woe, bins.missing)
 
 
 def _packing(request: m.OpenBinning) -> GradientPacking:

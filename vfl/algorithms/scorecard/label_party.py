@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from vfl.aggregation.bitmap import to_bitmap
 from vfl.aggregation.encrypted_rows import EncryptedRows, encrypted_pairs
+from vfl.aggregation.packed_sums import SumOpener
 from vfl.aggregation.row_order import common_order
 from vfl.aggregation.table import LabelTable
 from vfl.algorithms.scorecard import messages as m
@@ -61,22 +62,22 @@ def fit_binning(
         NotAligned: the table lacks a customer of an alignment.
         PeerError: a feature party failed or sent something that cannot be accepted.
     """
-    job = _Job(sessions, alignments, table, params, private_key, fit, profile)
+    job = _BinningJob(sessions, alignments, table, params, private_key, fit, profile)
     on_progress(0, len(sessions), "opening")
     with ThreadPoolExecutor(max(1, len(sessions))) as pool:
-        list(pool.map(lambda peer: job.open(peer, binning_id), sessions))
+        remotes = list(pool.map(lambda session: job.open(session, binning_id), sessions.values()))
         encrypted = job.encrypted()
         counted: list[list[BinnedColumn]] = []
-        for binned in pool.map(lambda peer: job.count(peer, encrypted), sessions):
+        for binned in pool.map(lambda remote: job.count(remote, encrypted), remotes):
             counted.append(binned)
             on_progress(len(counted), len(sessions), "counted")
         own, own_tables = job.own()
-        told = list(pool.map(job.tell, sessions, counted))
-    tables = [*own_tables, *(table for tables in told for table in tables)]
-    return LabelBinning(params=params, own=own, tables=tables, unknown=job.unknown())
+        peer_tables = list(pool.map(job.fix, remotes, counted))
+    tables = [*own_tables, *(table for tables in peer_tables for table in tables)]
+    return LabelBinning(params=params, own=own, tables=tables, unknown=job.unknown(remotes))
 
 
-class _Job:
+class _BinningJob:
     """The state of one binning job."""
 
     def __init__(
@@ -105,36 +106,31 @@ class _Job:
         self._counts = Counts(rows, np.where(table.labels == 1, rows, 0.0))
         self._totals = self._sum(np.flatnonzero(self._fit))
         self._encryptor = Encryptor(private_key, profile)
-        decryptor, public_key = Decryptor(private_key), private_key.public_key
+        self._opener = SumOpener(private_key.public_key, Decryptor(private_key), self._packing)
         self._known = {peer: table.rows_of(alignments[peer]) for peer in sessions}
-        self._remotes = {
-            peer: RemoteBins(session, known[self._fit[known]], public_key, decryptor, self._packing)
-            for (peer, session), known in zip(sessions.items(), self._known.values(), strict=True)
-        }
 
-    def open(self, peer: str, binning_id: str) -> None:
+    def open(self, session: LabelSession, binning_id: str) -> RemoteBins:
         """Open the job at one feature party."""
-        alignment = self._alignments[peer]
-        self._remotes[peer].open(
-            m.OpenBinning(
-                binning=binning_id,
-                alignment=alignment.id,
-                fingerprint=alignment.fingerprint,
-                fit_rows=to_bitmap(self._fit[self._known[peer]]),
-                public_key=self._encryptor.public_key.to_bytes(),
-                fraction_bits=self._packing.fraction_bits,
-                packed_rows=self._packing.n_rows,
-                max_weight=self._packing.max_h,
-                prebinning=self._params.prebinning,
-                max_prebins=self._params.max_prebins,
-            )
+        alignment, known = self._alignments[session.peer], self._known[session.peer]
+        request = m.OpenBinning(
+            binning=binning_id,
+            alignment=alignment.id,
+            fingerprint=alignment.fingerprint,
+            fit_rows=to_bitmap(self._fit[known]),
+            public_key=self._encryptor.public_key.to_bytes(),
+            fraction_bits=self._packing.fraction_bits,
+            packed_rows=self._packing.n_rows,
+            max_weight=self._packing.max_h,
+            prebinning=self._params.prebinning,
+            max_prebins=self._params.max_prebins,
         )
+        return RemoteBins.open(session, request, known[self._fit[known]], self._opener)
 
     def encrypted(self) -> EncryptedRows:
         """A ciphertext for each fit row that a feature party knows: its weight, and that times its label."""
-        n, known = len(self._fit), [self._known[peer] for peer in self._remotes]
+        n, known = len(self._fit), list(self._known.values())
         takers = np.bincount(np.concatenate([np.zeros(0, np.int64), *known]), minlength=n)
-        order = common_order(n, known, [self._alignments[peer] for peer in self._remotes])
+        order = common_order(n, known, [self._alignments[peer] for peer in self._known])
         wanted = order[(self._fit & (takers > 0))[order]]
         unit = 2.0**self._packing.fraction_bits
         events, rows = (
@@ -142,21 +138,22 @@ class _Job:
         )
         return encrypted_pairs(self._encryptor, self._packing, events, rows, wanted, takers)
 
-    def count(self, peer: str, encrypted: EncryptedRows) -> list[BinnedColumn]:
+    def count(self, remote: RemoteBins, encrypted: EncryptedRows) -> list[BinnedColumn]:
         """Have a feature party count labels, and bin its columns."""
-        remote = self._remotes[peer]
         known = self._sum(remote.rows)
         return [
-            bin_column(_place(peer, column, remote.shown[column]), counts, known, self._totals, self._params)
+            bin_column(
+                _place(remote.peer, column, remote.shown[column]), counts, known, self._totals, self._params
+            )
             for column, counts in enumerate(remote.counts(encrypted, known))
         ]
 
-    def tell(self, peer: str, binned: list[BinnedColumn]) -> list[ColumnTable]:
+    def fix(self, remote: RemoteBins, binned: list[BinnedColumn]) -> list[ColumnTable]:
         """Tell a feature party the bins of its columns with information; returns all their tables."""
         best = informative(binned, self._params.min_iv)
-        told = [m.WoeBins(of.table.column, of.ends.tolist(), of.woe, of.missing) for of in best]
+        bins = [m.WoeBins(c.table.column, c.ends.tolist(), c.woe, c.missing) for c in best]
         limits = self._params.max_correlation, self._params.max_vif
-        return with_kept(binned, self._remotes[peer].fix(m.FixBinning(told, *limits)))
+        return with_kept(binned, remote.fix(m.FixBinning(bins, *limits)))
 
     def own(self) -> tuple[Binning, list[ColumnTable]]:
         """Bin the label party's own columns."""
@@ -169,19 +166,20 @@ class _Job:
             binned.append(bin_column(place, counts, self._totals, self._totals, params))
         best = informative(binned, params.min_iv)
         coded = [code_column(prebins, of.table.column, of.ends, of.woe, of.missing) for of in best]
-        offered = correlations(woe_blocks(Binning(columns=names, coded=coded), columns))
-        kept = [coded[at] for at in select(offered, params.max_correlation, params.max_vif)]
-        return Binning(columns=names, coded=kept), with_kept(binned, [of.column for of in kept])
+        strengths = correlations(woe_blocks(Binning(columns=names, coded=coded), columns))
+        selected = select(strengths, params.max_correlation, params.max_vif)
+        stored = [coded[position] for position in selected]
+        return Binning(columns=names, coded=stored), with_kept(binned, [column.column for column in stored])
 
-    def unknown(self) -> dict[str, float]:
+    def unknown(self, remotes: Sequence[RemoteBins]) -> dict[str, float]:
         """By feature party, the weight of evidence of customers that it does not know, where enough are."""
-        found = {}
-        for peer, remote in self._remotes.items():
+        unknown = {}
+        for remote in remotes:
             known = self._sum(remote.rows)
             rest = Counts(self._totals.rows - known.rows, self._totals.events - known.events)
             if rest.rows[0] > 0 and rest.enough(self._params.min_events)[0]:
-                found[peer] = float(weight_of_evidence(rest, self._totals)[0])
-        return found
+                unknown[remote.peer] = float(weight_of_evidence(rest, self._totals)[0])
+        return unknown
 
     def _bounds(self) -> GradientPacking:
         """Bounds that every weight of the job keeps, rounded up to powers of two: they cross the wire."""

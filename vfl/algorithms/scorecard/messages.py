@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from vfl.aggregation.ciphertext_stream import ChunkTaken, CiphertextChunk
 from vfl.wire.message import MAX_COLUMNS, Blob, Bound, Column, Count, Identifier, Key32, Message, Small
 from vfl.wire.protocol import CLOSED, NEW, Conversation, Step
 
@@ -36,15 +37,12 @@ class BinningOpened(Message, frozen=True):
     columns: Annotated[list[Column], Meta(min_length=1, max_length=MAX_COLUMNS)]
 
 
-class LabelCounts(Message, frozen=True):
+class LabelCounts(CiphertextChunk, frozen=True):
     """A chunk of ciphertexts of weight and weighted label, one for each fit row, in row order."""
 
-    offset: Count
-    ciphertexts: Blob
 
-
-class LabelCountsTaken(Message, frozen=True):
-    rows: Count
+class LabelCountsTaken(ChunkTaken, frozen=True):
+    """How many ciphertexts have come so far."""
 
 
 class SumBins(Message, frozen=True):
@@ -88,15 +86,18 @@ CONVERSATION = Conversation(
         Step("binned", FixBinning, BinningFixed, CLOSED),
     ),
     reveals={
-        OpenBinning: "which aligned rows are counted; to a factor of two, how many rows are counted in all and the"
+        OpenBinning: "which aligned rows are counted; to a factor of two, how many rows are counted "
+        "in all and the"
         " largest sample weight",
-        BinningOpened: "how many columns there are, and how many pre-bins of at least the owner's minimum of rows "
+        BinningOpened: "how many columns there are, and how many pre-bins of at least the owner's "
+        "minimum of rows "
         "each has",
         LabelCounts: "nothing: Paillier ciphertexts with fresh randomness",
         LabelCountsTaken: "nothing new",
         SumBins: "that the ciphertexts are complete",
         BinsSummed: "how many rows, and how many with label 1, each pre-bin of each column holds",
-        FixBinning: "which of its columns have information and their order; the share of label 1 in each of its "
+        FixBinning: "which of its columns have information and their order; the fraction of label 1 "
+        "in each of its "
         "own bins",
         BinningFixed: "which of the offered columns repeat better ones of the party, or are constant",
     },

@@ -59,22 +59,12 @@ class Scale:
         return 0.5 - 0.5 * np.tanh(0.5 * log_odds)
 
 
-def points_lost(points: Float64, references: Float64) -> Float64:
-    """How many points each column keeps a row below its reference, never negative; [rows, columns].
-
-    Args:
-        points: float64 [rows, columns].
-        references: float64 [columns]; the points of each column's best bin, or its mean points over a
-            population.
-    """
-    return np.asarray(np.maximum(references - points, 0.0))
-
-
 def reasons(lost: Float64, count: int) -> Integers:
     """The columns that cost each row most, the dearest first.
 
     Args:
-        lost: float64 [rows, columns], from `points_lost`; the parties' columns side by side.
+        lost: float64 [rows, columns], how many points each column keeps a row below a reference; the parties'
+            columns side by side.
         count: most reasons of a row.
 
     Returns:

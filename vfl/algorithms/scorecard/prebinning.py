@@ -86,7 +86,7 @@ def _pre_bin(column: Float32, method: PreBinning, max_prebins: int, min_rows: in
 
 
 def _quantiles(known: Float32, count: int) -> Float64:
-    """Inner edges at equal shares of rows, interpolated linearly (method 7 of Hyndman and Fan 1996)."""
+    """Inner edges at equal fractions of rows, interpolated linearly (method 7 of Hyndman and Fan 1996)."""
     return np.asarray(np.quantile(known.astype(np.float64), np.arange(1, count) / count))
 
 

@@ -1,9 +1,9 @@
 """Weight of evidence and information value of bins.
 
 An event is a row with label 1 (a default, a fraud), a non-event one with label 0. The weight of evidence of a
-bin is ``ln(share of all non-events / share of all events)``, so a bin safer than the whole is positive: the
-convention of `optbinning` and of Siddiqi, Credit Risk Scorecards, 2006. The information value of a bin is the
-difference of the two shares times its weight of evidence, that of a column the sum over all its bins.
+bin is ``ln(fraction of all non-events / fraction of all events)``, so a bin safer than the whole is
+positive: the convention of `optbinning` and of Siddiqi, Credit Risk Scorecards, 2006. The information value of a bin is the
+difference of the two fractions times its weight of evidence, that of a column the sum over all its bins.
 
 Where a bin lacks events or non-events, half a row of each is added to it. Where a minimum of either is
 asked for and not reached, the bin is coded 0, as neutral as the whole, and has no information value.
@@ -40,7 +40,7 @@ class Counts:
 
     @property
     def event_rate(self) -> Float64:
-        """Share of events; 0 in an empty bin."""
+        """Fraction of events; 0 in an empty bin."""
         return np.divide(self.events, self.rows, out=np.zeros_like(self.rows), where=self.rows > 0)
 
     def enough(self, min_events: float) -> npt.NDArray[np.bool_]:

@@ -13,15 +13,16 @@ from vfl.algorithms.descriptor import (
     TrainingInputs,
 )
 from vfl.algorithms.secret_shared import messages as m
-from vfl.algorithms.secret_shared.feature_party import SharedWorker
+from vfl.algorithms.secret_shared.feature_party import Opening
 from vfl.algorithms.secret_shared.label_party import train
 from vfl.linear_model.model_type import LINEAR, METRIC, LinearFacts
 from vfl.linear_model.params import LinearParams
 from vfl.wire.session import Handler
+from vfl.wire.worker import Worker
 
 
 def _worker(grant: Grant) -> Handler:
-    return SharedWorker(grant.store, show_columns=grant.show_columns, profile=grant.profile).handle
+    return Worker(Opening(grant.store, show_columns=grant.show_columns, profile=grant.profile)).handle
 
 
 def _run(inputs: TrainingInputs, params: LinearParams) -> Trained:

@@ -1,9 +1,9 @@
-"""The logistic function as a sum of waves, so that two parties can evaluate it on shares of its argument.
+"""A Fourier series for the logistic function, which two parties can evaluate on shares of its argument.
 
 The linear predictor z is shared modulo a period: ``z = u + v (mod PERIOD)``. By the addition theorem
-``sin(a (u + v)) = sin(a u) cos(a v) + cos(a u) sin(a v)``: each wave takes two products of a number that one
-party knows and one that the other knows, all between -1 and 1 whatever the share. A polynomial of the same
-accuracy takes products of numbers that grow with the shares, and diverges outside its interval.
+``sin(a (u + v)) = sin(a u) cos(a v) + cos(a u) sin(a v)``: each harmonic takes two products of a number that
+one party knows and one that the other knows, all between -1 and 1 whatever the share. A polynomial of the
+same accuracy takes products of numbers that grow with the shares, and diverges outside its interval.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ SHARE_BITS = 32
 PERIOD = 24.0
 
 HARMONICS = 7
-"""Waves of one, two, ... turns a period."""
+"""Of the series: one, two, ... turns a period."""
 
 RADIUS = 9.0
-"""How far from their centre the waves are the logistic function, to 0.01, or 0.001 within six. A period away
-they start again."""
+"""How far from its centre the series is the logistic function, to 0.01, or 0.001 within six. It repeats
+itself after a period."""
 
 DENSITY = 3.0
 """Deviation of the normal density by which errors are weighed."""
 
-WAVES = 2 * HARMONICS
-"""Numbers of a share: the cosine of each wave, then its sine, wave by wave."""
+TERMS = 2 * HARMONICS
+"""Numbers of a share: the cosine of each harmonic, then its sine, harmonic by harmonic."""
 
-WAVE_BITS = 12
-"""Of a wave as a whole number, sign included."""
+TERM_BITS = 12
+"""Of a cosine or sine as a whole number, sign included."""
 
-LARGEST_WAVE = (1 << (WAVE_BITS - 1)) - 1
+LARGEST_TERM = (1 << (TERM_BITS - 1)) - 1
 
-PARTNER = np.arange(WAVES) ^ 1
-"""The wave of one party that goes with each wave of the other: the sine with the cosine."""
+PARTNER = np.arange(TERMS) ^ 1
+"""Which number of one party is multiplied with each number of the other: the sine with the cosine."""
 
 NO_PHASES: Float64 = np.zeros(HARMONICS)
 
@@ -56,32 +56,32 @@ class Series:
 
     @classmethod
     def fit(cls, centre: float) -> Series:
-        """The weighted least squares fit to the logistic function around a centre, within `RADIUS` of it."""
+        """Return the weighted least squares fit to the logistic function within `RADIUS` of a centre."""
         z = np.linspace(-RADIUS, RADIUS, 4001) + centre
-        angles = z[:, None] * _steps()
+        angles = z[:, None] * _frequencies()
         functions = np.hstack([np.ones((len(z), 1)), np.sin(angles), np.cos(angles)])
         root = np.sqrt(np.exp(-0.5 * ((z - centre) / DENSITY) ** 2) + 1e-3)[:, None]
         target = (0.5 + 0.5 * np.tanh(z / 2))[:, None]
-        found, *_ = np.linalg.lstsq(functions * root, target * root, rcond=None)
-        sines, cosines = found[1 : HARMONICS + 1, 0], found[HARMONICS + 1 :, 0]
-        return cls(float(found[0, 0]), np.hypot(sines, cosines), np.arctan2(cosines, sines))
+        solution, *_ = np.linalg.lstsq(functions * root, target * root, rcond=None)
+        sines, cosines = solution[1 : HARMONICS + 1, 0], solution[HARMONICS + 1 :, 0]
+        return cls(float(solution[0, 0]), np.hypot(sines, cosines), np.arctan2(cosines, sines))
 
     def value(self, z: Float64) -> Float64:
-        """What stands for the logistic function at z [n]."""
-        return np.asarray(self.constant + np.sin(z[:, None] * _steps() + self.phases) @ self.amplitudes)
+        """Return what stands for the logistic function at z [n]."""
+        return np.asarray(self.constant + np.sin(z[:, None] * _frequencies() + self.phases) @ self.amplitudes)
 
 
-def waves(shares: Words, phases: Float64) -> Float64:
-    """Cosines and sines of shares [n], float64 [n, WAVES]; one of two parties adds the phases."""
+def harmonics(shares: Words, phases: Float64) -> Float64:
+    """Return cosines and sines of shares [n], float64 [n, TERMS]; one of two parties adds the phases."""
     turns = (shares & np.uint64(2**SHARE_BITS - 1)).astype(np.float64) / 2**SHARE_BITS
     angles = 2 * np.pi * turns[:, None] * np.arange(1, HARMONICS + 1) + phases
-    return np.stack([np.cos(angles), np.sin(angles)], axis=2).reshape(len(shares), WAVES)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=2).reshape(len(shares), TERMS)
 
 
-def whole_waves(values: Float64) -> Integers:
-    """Numbers between -1 and 1 in units of ``1 / LARGEST_WAVE``."""
-    return np.asarray(np.rint(values * LARGEST_WAVE).astype(np.int64))
+def whole_terms(values: Float64) -> Integers:
+    """Return numbers between -1 and 1 in units of ``1 / LARGEST_TERM``."""
+    return np.asarray(np.rint(values * LARGEST_TERM).astype(np.int64))
 
 
-def _steps() -> Float64:
+def _frequencies() -> Float64:
     return np.asarray(2 * np.pi / PERIOD * np.arange(1, HARMONICS + 1))

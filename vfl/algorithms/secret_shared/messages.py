@@ -1,4 +1,4 @@
-"""Messages of logistic regression on shares: ciphertexts under the keys of both, and what is masked."""
+"""Messages of logistic regression on secret shares: ciphertexts under both keys, and what is masked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from vfl.aggregation.ciphertext_stream import ChunkTaken, CiphertextChunk
 from vfl.wire.message import Blob, Bound, Count, Finite, Identifier, Key32, Message
 from vfl.wire.protocol import CLOSED, NEW, Conversation, Step
 
@@ -48,15 +49,12 @@ class SharedOpened(Message, frozen=True):
     penalty: Blob
 
 
-class LabelRows(Message, frozen=True):
+class LabelRows(CiphertextChunk, frozen=True):
     """A chunk of the label party's rows, encrypted: a row's label, and its coordinates."""
 
-    offset: Count
-    ciphertexts: Blob
 
-
-class LabelRowsTaken(Message, frozen=True):
-    rows: Count
+class LabelRowsTaken(ChunkTaken, frozen=True):
+    """How many rows have come so far."""
 
 
 class AskCrossSums(Message, frozen=True):
@@ -71,8 +69,8 @@ class CrossSumsGiven(Message, frozen=True):
 
 
 class GivePlan(Message, frozen=True):
-    """What both parties know about all steps: float64 matrices row by row, and the series of waves: how far
-    its constant is from one half, and its amplitudes."""
+    """What both parties know about all steps: float64 matrices row by row, and the Fourier series: how
+    far its constant is from one half, and its amplitudes."""
 
     gain: Blob
     damping: Blob
@@ -82,6 +80,8 @@ class GivePlan(Message, frozen=True):
 
 
 class PlanTaken(Message, frozen=True):
+    """How many rows the job has."""
+
     rows: Count
 
 
@@ -105,40 +105,44 @@ class GivePredictors(Message, frozen=True):
 
 
 class PredictorsTaken(Message, frozen=True):
+    """How many rows the job has."""
+
     rows: Count
 
 
-class ExchangeWaves(Message, frozen=True):
-    """A chunk of ``rows`` rows: waves of the label party's shares of their predictors, under its key."""
+class ExchangeHarmonics(Message, frozen=True):
+    """A chunk of ``rows`` rows: harmonics of the label party's shares of their predictors, under its key."""
 
     offset: Count
     rows: Annotated[int, Meta(ge=1, lt=2**24)]
     ciphertexts: Blob
 
 
-class WavesExchanged(Message, frozen=True):
-    """Waves of the feature party's shares for the same rows, under its key."""
+class HarmonicsExchanged(Message, frozen=True):
+    """Harmonics of the feature party's shares for the same rows, under its key."""
 
     ciphertexts: Blob
 
 
 class AskGradient(Message, frozen=True):
-    """Ask for the sums of all waves that have been sent."""
+    """Ask for the sums of all harmonics that have been sent."""
 
 
 class GradientGiven(Message, frozen=True):
-    """Waves of the label party weighted by the feature party's waves and coordinates, summed and masked."""
+    """Harmonics of the label party weighted by the feature party's and its coordinates, summed and masked."""
 
     sums: Blob
 
 
 class GiveGradient(Message, frozen=True):
-    """Waves of the feature party weighted by the label party's, summed and masked; both take the step."""
+    """Harmonics of the feature party weighted by the label party's, summed and masked; both take the step."""
 
     sums: Blob
 
 
 class GradientTaken(Message, frozen=True):
+    """How many steps have been taken."""
+
     steps: Count
 
 
@@ -170,35 +174,39 @@ CONVERSATION = Conversation(
         Step("planning", GivePlan, PlanTaken, "stepping"),
         Step("stepping", OpenStep, StepOpened, "sharing"),
         Step("sharing", GivePredictors, PredictorsTaken, "exchanging"),
-        Step("exchanging", ExchangeWaves, WavesExchanged, "exchanging"),
+        Step("exchanging", ExchangeHarmonics, HarmonicsExchanged, "exchanging"),
         Step("exchanging", AskGradient, GradientGiven, "summed"),
         Step("summed", GiveGradient, GradientTaken, "stepping"),
         Step("stepping", CloseShared, SharedClosed, CLOSED),
     ),
     reveals={
-        OpenShared: "how many customers the label party trains on, how many coordinates it has, their largest "
+        OpenShared: "how many customers the label party trains on, how many coordinates it has, "
+        "their largest "
         "value to a power of two; the penalty",
         SharedOpened: "the number of columns; the variances of the feature party's principal components",
         LabelRows: "nothing: Paillier ciphertexts with fresh randomness",
         LabelRowsTaken: "nothing new",
         AskCrossSums: "that all rows have been sent",
-        CrossSumsGiven: "correlations of the label party's columns with the feature party's rotated coordinates",
+        CrossSumsGiven: "correlations of the label party's columns with the feature party's rotated "
+        "coordinates",
         GivePlan: "of the label party's columns what SharedOpened and CrossSumsGiven tell of the feature "
-        "party's; the mean predictor of the label party's own model, so about the share of positives;"
+        "party's; the mean predictor of the label party's own model, so about the fraction of positives;"
         " its least curvature",
         PlanTaken: "nothing new",
         OpenStep: "nothing",
         StepOpened: "a share of every row's predictor, spread evenly over the period whatever the predictor",
-        GivePredictors: "a share of every row's predictor, spread evenly over the period whatever the predictor",
+        GivePredictors: "a share of every row's predictor, spread evenly over the period whatever "
+        "the predictor",
         PredictorsTaken: "nothing new",
-        ExchangeWaves: "nothing",
-        WavesExchanged: "nothing",
-        AskGradient: "that all waves have been sent",
+        ExchangeHarmonics: "nothing",
+        HarmonicsExchanged: "nothing",
+        AskGradient: "that all harmonics have been sent",
         GradientGiven: "shares of the gradient: masked by 64 bits more than any sum has",
         GiveGradient: "shares of the gradient: masked by 64 bits more than any sum has",
         GradientTaken: "nothing new",
         CloseShared: "its own coefficients, after the last step and before it",
-        SharedClosed: "its own coefficients, after the last step and before it; how far the last step moved one of "
+        SharedClosed: "its own coefficients, after the last step and before it; how far the last "
+        "step moved one of "
         "the feature party's; what the means of its columns add to the predictor, and what an unknown"
         " customer does",
     },

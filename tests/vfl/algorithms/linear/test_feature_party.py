@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from vfl.algorithms.linear import messages as m
-from vfl.algorithms.linear.feature_party import LinearWorker
+from vfl.algorithms.linear.feature_party import Opening
 from vfl.algorithms.linear.slots import Slots
 from vfl.crypto.paillier import Decryptor, Encryptor
 from vfl.errors import BadCiphertext, MalformedMessage, NotAligned, NotAllowed, OutOfRange, OutOfSequence
 from vfl.jobs import PROTOCOL
 from vfl.wire.codec import Envelope, encode
+from vfl.wire.worker import Worker
 
 ROWS = 40
 
@@ -41,9 +42,9 @@ def opening(group, private_key):
 
 @pytest.fixture
 def worker(group, opening):
-    made = LinearWorker(group.parties["telco"])
-    assert made.handle(opening) == m.LinearOpened(["", "", "", ""], 3)
-    return made
+    worker = Worker(Opening(group.parties["telco"]))
+    assert worker.handle(opening) == m.LinearOpened(["", "", "", ""], 3)
+    return worker
 
 
 ROUND = m.OpenRound([], True, 2, 30, 30, 30)
@@ -73,7 +74,7 @@ def ciphertexts(private_key):
 def test_a_job_that_cannot_be_is_refused_when_it_opens(group, opening, fields, error):
     """Fewer rows than are aligned, too many, other rows, a key that protects nothing."""
     with pytest.raises(error):
-        LinearWorker(group.parties["telco"]).handle(changed(opening, **fields))
+        Worker(Opening(group.parties["telco"])).handle(changed(opening, **fields))
 
 
 @pytest.mark.parametrize(
@@ -90,11 +91,41 @@ def test_a_round_that_cannot_be_is_refused(worker, fields, error):
         worker.handle(changed(ROUND, **fields))
 
 
-def test_rounds_are_bounded(worker):
-    """No more rounds than the job was opened for."""
-    for _ in range(2):
-        worker.handle(ROUND)
+def honest_round(worker, private_key, opening):
+    """A whole round in which every residual is 0 and every curvature 1."""
+
+    def encrypted(values):
+        plain = Slots(ROWS).pack(np.array([values] * ROWS))
+        return Encryptor(private_key).encrypt(plain).astype("<u8").tobytes()
+
+    def decrypted(data):
+        ciphertexts = np.frombuffer(data, dtype="<u8").reshape(-1, 64)
+        return Decryptor(private_key).decrypt(ciphertexts).astype("<u8").tobytes()
+
+    worker.handle(opening)
+    if opening.curvatures:
+        worker.handle(m.Curvatures(0, encrypted([1])))
+    worker.handle(m.Residuals(0, encrypted([0, 0])))
+    masked = worker.handle(m.AskMaskedSums())
+    curvatures = decrypted(masked.curvatures) if masked.curvatures else b""
+    return worker.handle(m.GiveUnmasked(decrypted(masked.gradients), curvatures))
+
+
+def test_rounds_are_bounded(worker, private_key):
+    """No more rounds than the job was opened for; where the gradient is 0 none offers a direction."""
+    for curvatures in (True, False):
+        assert honest_round(worker, private_key, changed(ROUND, curvatures=curvatures)).change < 1e-9
     with pytest.raises(NotAllowed):
+        worker.handle(ROUND)
+
+
+def test_a_request_that_cannot_come_now_is_refused(worker):
+    """Each phase answers its own requests alone."""
+    for request in (m.Residuals(0, b""), m.AskMaskedSums(), m.GiveUnmasked(b"", b"")):
+        with pytest.raises(OutOfSequence, match="expected CloseLinear, OpenRound"):
+            worker.handle(request)
+    worker.handle(ROUND)
+    with pytest.raises(OutOfSequence, match="expected AskMaskedSums, Curvatures, Residuals"):
         worker.handle(ROUND)
 
 
@@ -137,14 +168,12 @@ def test_decrypted_sums_must_fit_their_masks(worker, ciphertexts, private_key):
             worker.handle(wrong)
 
 
-def test_curvatures_in_a_round_without_them_are_refused(group, opening, linear, private_key):
+def test_curvatures_in_a_round_without_them_are_refused(worker, private_key):
     """A round carries what its opening says."""
-    made = LinearWorker(group.parties["telco"])
-    made.handle(opening)
-    made._curved = True
-    made.handle(changed(ROUND, curvatures=False))
+    honest_round(worker, private_key, ROUND)
+    worker.handle(changed(ROUND, curvatures=False))
     with pytest.raises(OutOfRange):
-        made.handle(m.Curvatures(0, bytes(512)))
+        worker.handle(m.Curvatures(0, bytes(512)))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -1e31])

@@ -35,7 +35,7 @@ def test_the_largest_sums_stay_below_half_of_n(rows, bits):
     """With every slot at its bound, of either sign, the plaintext is read back from a residue modulo n."""
     packing = Slots(rows)
     slots = packing.per_plaintext(bits)
-    largest = sum(packing.largest_sum << (packing.width * slot) for slot in range(slots))
+    largest = sum(packing.largest_sum << (packing.layout.width * slot) for slot in range(slots))
     assert largest < 2 ** (bits - 1) // 2
     assert packing.unpack(-largest, slots) == [-packing.largest_sum] * slots
     one = np.full((1, slots), rows << VALUE_BITS, dtype=np.int64)
@@ -43,14 +43,14 @@ def test_the_largest_sums_stay_below_half_of_n(rows, bits):
 
 
 def test_what_is_beyond_the_bounds_is_refused():
-    """A value too large is ours to mend, a sum too large is the peer's."""
+    """A value too large is ours to fix, a sum too large is the peer's."""
     packing = Slots(4)
     with pytest.raises(ParameterError):
         packing.pack(np.array([[4 * LARGEST_VALUE + 1]]))
     with pytest.raises(OutOfRange):
         packing.unpack(packing.largest_sum + 1, 1)
     with pytest.raises(OutOfRange):
-        packing.unpack(1 << (3 * packing.width), 2)
+        packing.unpack(1 << (3 * packing.layout.width), 2)
     for rows in (0, MOST_ROWS + 1):
         with pytest.raises(ParameterError):
             Slots(rows)

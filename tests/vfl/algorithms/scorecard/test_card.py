@@ -6,10 +6,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from vfl.aggregation.table import LabelTable
-from vfl.algorithms.scorecard.card import best_points, points_table
+from vfl.algorithms.scorecard.card import points_table
 from vfl.algorithms.scorecard.label_party import fit_binning
 from vfl.algorithms.scorecard.params import BinningParams
-from vfl.algorithms.scorecard.points import Scale, points_lost, reasons
+from vfl.algorithms.scorecard.points import Scale
 from vfl.errors import DataError
 from vfl.linear_model.evidence import unknown_columns, woe_columns
 
@@ -35,7 +35,7 @@ def fitted(consortium, private_key):
     coded = np.zeros((ROWS, len(theirs.coded)))
     coded[:600] = woe_columns(theirs, telco.iloc[:600].to_numpy(np.float32))
     own = woe_columns(result.own, label.columns)
-    unknown = unknown_columns(result, {"telco": np.arange(ROWS) < 600})
+    unknown = unknown_columns(result.unknown, {"telco": np.arange(ROWS) < 600})
     X = np.hstack([own, unknown, coded])
     model = LogisticRegression(C=100.0, tol=1e-8).fit(X, y)
     return telco, theirs, X, model
@@ -58,18 +58,6 @@ def test_the_parties_points_add_up_to_the_models_score(fitted):
     probability = model.predict_proba(X)[:, 1]
     assert SCALE.event_probability(score + looked_up) == pytest.approx(probability, abs=1e-12)
     assert np.ptp(looked_up) > 20
-
-
-def test_reasons_against_the_best_bin(fitted):
-    """A row in the best bin of a column loses nothing there, and every column has such a bin."""
-    telco, theirs, X, model = fitted
-    coefficients = model.coef_[0][-len(theirs.coded) :]
-    points = SCALE.points(X[:600, -len(theirs.coded) :], coefficients)
-    best = best_points(theirs, coefficients, SCALE)
-    missing = telco.iloc[:600].isna()[theirs.names].to_numpy()
-    assert np.where(missing, -np.inf, points).max(axis=0) == pytest.approx(best)
-    lost = points_lost(points, best)
-    assert np.array_equal(reasons(lost, 1)[:, 0] == -1, (lost <= 0).all(axis=1))
 
 
 def test_a_coefficient_too_few_is_refused(fitted):

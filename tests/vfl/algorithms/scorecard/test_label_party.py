@@ -196,7 +196,7 @@ def test_columns_are_coded_alike_at_both_ends(consortium, private_key):
         assert set(coded[absent, position]) == {missing}
         assert set(coded[~absent, position]) <= {line.woe for line in table.bins if line.kind == "values"}
     known = label.index.isin(frame.index)
-    unknown = unknown_columns(result, {"telco": known})
+    unknown = unknown_columns(result.unknown, {"telco": known})
     line = next(line for line in table.bins if line.kind == "unknown")
     assert np.array_equal(unknown[:, 0], np.where(known, 0.0, line.woe))
 

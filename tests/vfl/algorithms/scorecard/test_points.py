@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from vfl.algorithms.scorecard.points import Scale, points_lost, reasons
+from vfl.algorithms.scorecard.points import Scale, reasons
 from vfl.errors import ParameterError
 
 
@@ -47,9 +47,6 @@ def test_scales_that_cannot_be_are_refused(wrong):
 
 def test_reasons_are_the_columns_that_cost_most():
     """The dearest columns come first, ties by number, and a row at its best everywhere has no reason."""
-    points = np.array([[10.0, 0.0, 5.0], [10.0, 8.0, 5.0], [0.0, 8.0, -5.0]])
-    lost = points_lost(points, points.max(axis=0))
-    assert lost.tolist() == [[0, 8, 0], [0, 0, 0], [10, 0, 10]]
+    lost = np.array([[0.0, 8.0, 0.0], [0.0, 0.0, 0.0], [10.0, 0.0, 10.0]])
     assert reasons(lost, 2).tolist() == [[1, -1], [-1, -1], [0, 2]]
     assert reasons(lost, 9).shape == (3, 3)
-    assert points_lost(points, points.mean(axis=0)).min() == 0

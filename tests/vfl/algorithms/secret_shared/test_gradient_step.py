@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from vfl.algorithms.secret_shared.ciphers import Ciphers, Peer
+from vfl.algorithms.secret_shared.ciphers import Ciphers, Peer, to_wire
 from vfl.algorithms.secret_shared.cross_products import FeatureSums, LabelSums
-from vfl.algorithms.secret_shared.fourier import LARGEST_WAVE, NO_PHASES, Series
+from vfl.algorithms.secret_shared.fourier import LARGEST_TERM, NO_PHASES, Series
 from vfl.algorithms.secret_shared.gradient_descent import GRADIENT_BITS, UNIT, Plan
 from vfl.algorithms.secret_shared.gradient_step import WEIGHT_BITS, GradientStep
 from vfl.algorithms.secret_shared.whitening import Basis
@@ -34,7 +34,7 @@ def joined(label_basis, feature_basis, private_key, other_key):
 
 
 def test_a_step_on_ciphertexts_is_a_step_on_numbers(private_key, other_key):
-    """Within what rounding of weights and waves adds at most, added up over rows and waves."""
+    """Within what rounding of weights and harmonics adds at most, added up over rows and terms."""
     ours, theirs, _ = bases()
     k, f, n = ours.width, theirs.width, len(ours.columns)
     series = Series.fit(-0.5)
@@ -47,15 +47,16 @@ def test_a_step_on_ciphertexts_is_a_step_on_numbers(private_key, other_key):
     constant, none, here, there = [3 << GRADIENT_BITS] * (k + f), [0] * (k + f), slice(0, k), slice(k, k + f)
     label = GradientStep(a, ours, here, there, plan, left, constant, series.phases)
     feature = GradientStep(b, theirs, there, here, plan, masks, none, NO_PHASES)
-    told = label.predictors(feature.encrypted_weights()), feature.predictors(label.encrypted_weights())
-    feature.take_predictors(told[0])
-    label.take_predictors(told[1])
+    ours_masked, our_masks = label.predictors(feature.encrypted_weights())
+    theirs_masked, their_masks = feature.predictors(label.encrypted_weights())
+    theirs_sums = feature.harmonic_sums(their_masks, ours_masked)
+    our_sums = label.harmonic_sums(our_masks, theirs_masked)
     for rows in (slice(0, 100), slice(100, n)):
-        for taker, giver in ((label, feature), (feature, label)):
-            taker.take_waves(giver.encrypted_waves(rows), rows)
-    sums = label.masked_sums(), feature.masked_sums()
-    label.step(sums[1])
-    feature.step(sums[0])
+        for receiver, sender in ((our_sums, theirs_sums), (theirs_sums, our_sums)):
+            receiver.add(sender.encrypted(rows), rows)
+    (our_masked, our_shares), (their_masked, their_shares) = our_sums.masked(), theirs_sums.masked()
+    label.step(our_sums, our_shares, their_masked)
+    feature.step(theirs_sums, their_shares, our_masked)
     moved = [UNIT * (x + y) for x, y in zip(label.weights.now, feature.weights.now, strict=True)]
 
     columns = np.hstack([ours.columns, theirs.columns])
@@ -64,8 +65,8 @@ def test_a_step_on_ciphertexts_is_a_step_on_numbers(private_key, other_key):
     amplitudes = np.repeat(series.amplitudes, 2)
     units = np.repeat([2.0**ours.exponent, 2.0**theirs.exponent], [k, f])
     weight = sum(amplitudes[which].sum() / (2 ** (bits - 1) - 1) for which, bits in WEIGHT_BITS)
-    wave = amplitudes.sum() * (np.abs(columns).sum(axis=0) + n * units / 1023) / LARGEST_WAVE
-    rounding = (n * units * weight + wave) / 2
+    term = amplitudes.sum() * (np.abs(columns).sum(axis=0) + n * units / 1023) / LARGEST_TERM
+    rounding = (n * units * weight + term) / 2
     assert (np.abs(moved - expected) <= np.abs(plan.gain) @ rounding + 1e-5).all()
     assert np.abs(moved - expected).max() < 0.01 < np.abs(expected - start).max()
 
@@ -77,12 +78,12 @@ def test_cross_sums_and_shares_of_labels(private_key, other_key, k):
     a, b = joined(ours, theirs, private_key, other_key)
     label, feature = LabelSums(a, ours, y), FeatureSums(b, theirs)
     assert label.plaintexts == feature.plaintexts == (1 if k == 3 else 2)
-    for rows in (slice(0, 60), slice(60, len(y))):
-        feature.take(label.encrypted(rows), rows)
+    for rows in (np.arange(60), np.arange(60, len(y))):
+        feature.add(rows[0], b.residues(to_wire(label.of(rows)), len(rows) * label.plaintexts))
     sums, masks, feature_parts = feature.masked()
-    cross, label_shares = label.take(sums, masks)
-    rounding = 2.0**ours.exponent / LARGEST_WAVE / 2 * np.abs(theirs.columns).sum(axis=0)
+    cross, label_shares = label.open(sums, masks)
+    rounding = 2.0**ours.exponent / LARGEST_TERM / 2 * np.abs(theirs.columns).sum(axis=0)
     assert (np.abs(cross - ours.columns.T @ theirs.columns) <= rounding).all()
-    found = [(x + y) / 2**GRADIENT_BITS for x, y in zip(label_shares, feature_parts, strict=True)]
-    np.testing.assert_allclose(found, theirs.columns.T @ (0.5 - y), rtol=1e-5)
+    gradient = [(x + y) / 2**GRADIENT_BITS for x, y in zip(label_shares, feature_parts, strict=True)]
+    np.testing.assert_allclose(gradient, theirs.columns.T @ (0.5 - y), rtol=1e-5)
     assert min(abs(share) for share in feature_parts) > 2**80

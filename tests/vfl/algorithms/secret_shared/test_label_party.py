@@ -11,15 +11,14 @@ from vfl.aggregation.table import LabelTable
 from vfl.algorithms.linear.label_party import train as plain_train
 from vfl.algorithms.scorecard.label_party import fit_binning
 from vfl.algorithms.scorecard.params import BinningParams
-from vfl.algorithms.secret_shared import gradient_step as side
-from vfl.algorithms.secret_shared import label_party
+from vfl.algorithms.secret_shared import gradient_step, label_party
 from vfl.algorithms.secret_shared import messages as m
 from vfl.algorithms.secret_shared.ciphers import Ciphers
 from vfl.algorithms.secret_shared.fourier import PERIOD, SHARE_BITS
 from vfl.algorithms.secret_shared.label_party import train
 from vfl.errors import DataError, MalformedMessage, ParameterError, PeerRefused
 from vfl.jobs import PROTOCOL
-from vfl.linear_model.design import NamedBinning
+from vfl.linear_model.evidence import NamedBinning
 from vfl.linear_model.params import LinearParams
 from vfl.wire.codec import Envelope, encode
 
@@ -36,8 +35,8 @@ def fit(group, y, params, private_key, weights=None, **options):
     label = group.label
     table = LabelTable(list(label.index), list(label.columns), label.to_numpy(np.float32), y, weights)
     result = train(group.sessions(), group.alignments, table, params, private_key, model_id="m", **options)
-    share = group.parties["telco"].shares["m"]
-    return result, np.array(result.share.terms.coefficients + share.terms.coefficients)
+    part = group.parties["telco"].parts["m"]
+    return result, np.array(result.part.terms.coefficients + part.terms.coefficients)
 
 
 def shared(**options):
@@ -53,7 +52,7 @@ def test_coefficients_are_those_of_the_pooled_table(consortium, linear, private_
     judge = LogisticRegression(C=1.0, tol=1e-10).fit(pooled, y)
     assert result.converged
     np.testing.assert_allclose(coefficients, judge.coef_[0], atol=CLOSE)
-    np.testing.assert_allclose(result.share.intercept, judge.intercept_[0], atol=CLOSE)
+    np.testing.assert_allclose(result.part.intercept, judge.intercept_[0], atol=CLOSE)
     assert result.columns == [*people.label.columns, *(f"telco.{name}" for name in people.parties["telco"])]
 
 
@@ -74,7 +73,7 @@ def test_outliers_end_where_columns_do(consortium, linear, private_key):
     result, coefficients = fit(group, y, shared(), private_key)
     judge = LogisticRegression(C=1.0, tol=1e-10).fit(np.clip(linear.pooled(group), -6, 6), y)
     np.testing.assert_allclose(coefficients[1:], judge.coef_[0][1:], atol=CLOSE)
-    scaled = result.share.terms.scaling.apply(people.label.to_numpy(np.float32))
+    scaled = result.part.terms.scaling.apply(people.label.to_numpy(np.float32))
     assert np.abs(scaled).max() == 6.0
 
 
@@ -82,23 +81,26 @@ def test_outliers_end_where_columns_do(consortium, linear, private_key):
 def watched(monkeypatch):
     """What the parties computed in clear: shares of predictors and coefficients, and all that they opened."""
     seen = SimpleNamespace(predictors=[], weights=[], opened=[])
-    waves, take, opened = side.waves, side.GradientStep.take_predictors, Ciphers.opened
+    harmonics, sums = gradient_step.harmonics, gradient_step.GradientStep.harmonic_sums
+    opened = Ciphers.opened
 
-    def watching_waves(shares, phases):
+    def watching_harmonics(shares, phases):
         seen.predictors.append(shares % 2**SHARE_BITS)
-        return waves(shares, phases)
+        return harmonics(shares, phases)
 
-    def watching_take(self, masked):
+    def watching_sums(self, masks, masked):
         seen.weights.append(self.weights.now)
-        take(self, masked)
+        return sums(self, masks, masked)
 
     def watching_opened(self, ciphertexts, count, slots):
-        found = opened(self, ciphertexts, count, slots)
-        seen.opened.append((self, found))
-        return found
+        numbers = opened(self, ciphertexts, count, slots)
+        data = numbers.astype("<u8").view(np.uint8)
+        assert not data[:, :, slots.width :].any()
+        seen.opened.append((self, data[:, :, : slots.width]))
+        return numbers
 
-    monkeypatch.setattr(side, "waves", watching_waves)
-    monkeypatch.setattr(side.GradientStep, "take_predictors", watching_take)
+    monkeypatch.setattr(gradient_step, "harmonics", watching_harmonics)
+    monkeypatch.setattr(gradient_step.GradientStep, "harmonic_sums", watching_sums)
     monkeypatch.setattr(Ciphers, "opened", watching_opened)
     return seen
 
@@ -128,7 +130,7 @@ def test_everything_opened_is_masked(consortium, linear, private_key, watched):
     fit(group, y, shared(max_iter=2), private_key)
     assert len({id(ciphers) for ciphers, _ in watched.opened}) == 2
     for _, opened in watched.opened:
-        top = opened[:, :, -8:].reshape(-1, 8)
+        top = np.ascontiguousarray(opened[:, :, -8:]).reshape(-1, 8)
         assert len(np.unique(top, axis=0)) == len(top)
         drawn = np.unpackbits(top, axis=1, bitorder="little")[:, :-1]
         assert (np.abs(drawn.mean(axis=0) - 0.5) < 0.35).all()  # of 76 and more: 6 deviations
@@ -202,7 +204,7 @@ LIES = {
     m.SharedOpened: lambda reply: {"penalty": reply.penalty[:-8]},
     m.CrossSumsGiven: lambda reply: {"masks": reply.masks[:-1]},
     m.StepOpened: lambda reply: {"predictors": reply.predictors[:-8]},
-    m.WavesExchanged: lambda reply: {"ciphertexts": reply.ciphertexts[8:]},
+    m.HarmonicsExchanged: lambda reply: {"ciphertexts": reply.ciphertexts[8:]},
     m.GradientGiven: lambda reply: {"sums": reply.sums + bytes(8)},
     m.SharedClosed: lambda reply: {"now": b""},
 }
@@ -234,7 +236,7 @@ def test_the_plan_is_checked_by_the_feature_party(consortium, linear, private_ke
     monkeypatch.setattr(label_party.Plan, "of", broken_plan(label_party.Plan.of))
     with pytest.raises(PeerRefused, match="not finite"):
         fit(group, y, shared(max_iter=1), private_key)
-    assert not group.parties["telco"].shares
+    assert not group.parties["telco"].parts
 
 
 def broken_plan(of):
@@ -260,7 +262,7 @@ def test_weights_of_evidence_and_customers_of_the_label_party_alone(consortium, 
         private_key,
         binning_id="b",
     )
-    binning = NamedBinning("b", found)
+    binning = NamedBinning("b", found.own, found.unknown)
     result, coefficients = fit(group, y, shared(standardise=False), private_key, binning=binning)
     plain = plain_train(
         group.sessions(),
@@ -271,11 +273,11 @@ def test_weights_of_evidence_and_customers_of_the_label_party_alone(consortium, 
         model_id="plain",
         binning=binning,
     )
-    theirs = group.parties["telco"].shares["plain"].terms.coefficients
-    np.testing.assert_allclose(coefficients, plain.share.terms.coefficients + theirs, atol=2 * CLOSE)
-    np.testing.assert_allclose(result.share.intercept, plain.share.intercept, atol=CLOSE)
-    assert abs(result.share.peers[0].unknown - plain.share.peers[0].unknown) < CLOSE
-    assert result.share.binning == plain.share.binning
+    theirs = group.parties["telco"].parts["plain"].terms.coefficients
+    np.testing.assert_allclose(coefficients, plain.part.terms.coefficients + theirs, atol=2 * CLOSE)
+    np.testing.assert_allclose(result.part.intercept, plain.part.intercept, atol=CLOSE)
+    assert abs(result.part.peers[0].unknown - plain.part.peers[0].unknown) < CLOSE
+    assert result.part.binning == plain.part.binning
 
 
 def test_too_few_steps_do_not_pass_for_convergence(consortium, linear, private_key):

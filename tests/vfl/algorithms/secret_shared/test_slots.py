@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfl.algorithms.secret_shared.slots import Slots, cover, low_words, number
+from vfl.algorithms.secret_shared.slots import Slots, low_words, number
 from vfl.crypto.kernel import from_ints, to_ints
 from vfl.crypto.paillier import Decryptor, Encryptor
 from vfl.crypto.randomness import STATISTICAL_BITS, Rerandomizer
@@ -16,12 +16,12 @@ from vfl.errors import OutOfRange
 def test_number_and_mask_stay_in_their_slot(bits, key_bits, data):
     """The largest number and the largest mask, in every slot, decrypt to a positive number below n / 2."""
     slots = Slots(bits, key_bits)
-    largest_mask = 2 ** (slots.bits - 1) - 1
-    assert (2**bits - 1) + largest_mask < 2**slots.bits
+    largest_mask = 2 ** (slots.layout.width - 1) - 1
+    assert (2**bits - 1) + largest_mask < 2**slots.layout.width
     assert largest_mask.bit_length() >= bits + STATISTICAL_BITS
-    assert slots.bits * slots.per_plaintext <= key_bits - 2
+    assert slots.layout.width * slots.per_plaintext <= key_bits - 2
     numbers = data.draw(st.lists(st.integers(0, 2**bits - 1), min_size=1, max_size=slots.per_plaintext))
-    total = sum((value + largest_mask) << (slots.bits * slot) for slot, value in enumerate(numbers))
+    total = sum((value + largest_mask) << (slots.layout.width * slot) for slot, value in enumerate(numbers))
     opened = slots.unpack(from_ints([total], key_bits // 64))
     assert [number(opened[0, slot]) - largest_mask for slot in range(len(numbers))] == numbers
 
@@ -30,11 +30,17 @@ def test_masks_fill_half_of_every_slot():
     """Every bit of a mask but the top one is drawn; of 2,000 masks no two are equal."""
     slots = Slots(30, 2048)
     masks = slots.masks(100)
-    bits = np.unpackbits(masks, axis=-1, bitorder="little").reshape(-1, slots.bits)
+    drawn = masks.view(np.uint8)
+    assert not drawn[:, :, slots.width :].any()
+    bits = np.unpackbits(drawn[:, :, : slots.width], axis=-1, bitorder="little").reshape(
+        -1, slots.layout.width
+    )
     assert not bits[:, -1].any()
-    share = bits[:, :-1].mean(axis=0)
-    assert (np.abs(share - 0.5) < 0.1).all()
-    assert len({mask.tobytes() for mask in masks.reshape(-1, slots.width)}) == 100 * slots.per_plaintext
+    fraction = bits[:, :-1].mean(axis=0)
+    assert (np.abs(fraction - 0.5) < 0.1).all()
+    assert (
+        len({mask.tobytes() for mask in masks.reshape(-1, slots.layout.words)}) == 100 * slots.per_plaintext
+    )
 
 
 def test_cover_adds_masks_under_encryption(private_key):
@@ -45,7 +51,7 @@ def test_cover_adds_masks_under_encryption(private_key):
     ciphertexts = Encryptor(private_key).encrypt(slots.pack(values))
     masks = slots.masks(2)
     residues = key.modulus.to_residues(ciphertexts)
-    covered = cover(key, Rerandomizer(key), residues, masks)
+    covered = slots.cover(key, Rerandomizer(key), residues, masks)
     data = np.frombuffer(covered, dtype="<u8").reshape(2, key.limbs)
     opened = slots.unpack(Decryptor(private_key).decrypt(data))
     assert (low_words(opened) - low_words(masks) == values.astype(np.uint64)).all()

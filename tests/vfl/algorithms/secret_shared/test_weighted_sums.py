@@ -52,9 +52,11 @@ def test_scalar_products_are_exact(bits, rows, width, seed):
     matrix = rng.integers(0, 2**bits, (rows, width))
     matrix[-1] = 2**bits - 1
     coefficients = [int(value) for value in rng.integers(0, 2**32, width)]
-    packed = scalar_products(MODULUS, residues(coefficients), matrix, bits, slots.per_plaintext, slots.bits)
+    packed = scalar_products(
+        MODULUS, residues(coefficients), matrix, bits, slots.per_plaintext, slots.layout.width
+    )
     opened = slots.unpack(Decryptor(KEY).decrypt(MODULUS.from_residues(packed)))
-    found = [number(slot) for slot in opened.reshape(-1, slots.width)[:rows]]
+    found = [number(slot) for slot in opened.reshape(-1, slots.layout.words)[:rows]]
     assert found == [sum(int(x) * c for x, c in zip(row, coefficients, strict=True)) for row in matrix]
 
 
@@ -71,7 +73,7 @@ def test_scalar_products_of_more_rows_than_are_worked_on_at_once(monkeypatch):
     monkeypatch.setattr(sums_module, "PACKED_AT_ONCE", 2)
     slots = Slots(40, KEY.public_key.bits)
     matrix = np.arange(5 * slots.per_plaintext + 1)[:, None]
-    packed = scalar_products(MODULUS, residues([7]), matrix, 8, slots.per_plaintext, slots.bits)
+    packed = scalar_products(MODULUS, residues([7]), matrix, 8, slots.per_plaintext, slots.layout.width)
     opened = slots.unpack(Decryptor(KEY).decrypt(MODULUS.from_residues(packed)))
-    found = [number(slot) for slot in opened.reshape(-1, slots.width)[: len(matrix)]]
+    found = [number(slot) for slot in opened.reshape(-1, slots.layout.words)[: len(matrix)]]
     assert found == [7 * row for row in range(len(matrix))]

@@ -83,7 +83,7 @@ def test_trees_equal_xgboost_on_real_customers(federation):
     parts = bank.drop(columns=["id", "y"]), partner.drop(columns="id")
     X = np.hstack([part.to_numpy(np.float32) for part in parts])[:24_000]
     y = bank["y"].to_numpy(np.float32)[:24_000]
-    table = federation.split_table(X, y, [part.shape[1] for part in parts])
+    table = federation.divided_table(X, y, [part.shape[1] for part in parts])
     params = TreeParams(n_estimators=10, max_depth=5, learning_rate=0.3, max_bin=32)
     ours = federation.grow_together(table, params)
     booster = federation.pooled_xgboost(table, params)
@@ -121,7 +121,7 @@ def small_tables(draw):
 def test_any_small_table_gives_the_trees_of_xgboost(federation, drawn, min_child_weight, reg_lambda):
     """Whatever the columns look like, the trees are xgboost's up to ties."""
     X, y, widths, known, rng = drawn
-    table = federation.split_table(X, y, widths, known, rng)
+    table = federation.divided_table(X, y, widths, known, rng)
     params = TreeParams(
         n_estimators=2, max_depth=3, max_bin=8, min_child_weight=min_child_weight, reg_lambda=reg_lambda
     )

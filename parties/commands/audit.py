@@ -65,7 +65,7 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
         f"entries  {verdict.entries:,}",
         f"head     {verdict.head}",
         f"signed   {verdict.signed:,} jobs, not signed {len(verdict.unsigned):,}",
-        *(f"FINDING  {_told(finding)}" for finding in verdict.findings),
+        *(f"FINDING  {_sentence(finding)}" for finding in verdict.findings),
     ]
     if not verdict.findings:
         lines.append("whole: nothing was changed, removed, inserted, reordered or cut off")
@@ -123,11 +123,11 @@ def export(directory: Path, out: Path, peer: str | None) -> None:
 def _row(total: Total) -> tuple[str, ...]:
     sizes = (total.request_bytes, total.reply_bytes)
     inward, outward = sizes if total.direction == "in" else sizes[::-1]
-    told = (total.direction, total.peer, total.kind, total.outcome)
-    return (*told, f"{total.messages:,}", f"{inward:,}", f"{outward:,}")
+    texts = (total.direction, total.peer, total.kind, total.outcome)
+    return (*texts, f"{total.messages:,}", f"{inward:,}", f"{outward:,}")
 
 
-def _told(finding: Finding) -> str:
+def _sentence(finding: Finding) -> str:
     """Return a finding in words that name its entry once."""
     place = f"entry {finding.entry}"
     return finding.text if not finding.entry or place in finding.text else f"{place}: {finding.text}"

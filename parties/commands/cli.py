@@ -15,6 +15,7 @@ COMMANDS = {
     "audit": "parties.commands.audit:audit",
     "bin": "parties.commands.scorecard:bin_columns",
     "check": "parties.commands.data:check",
+    "contracts": "parties.commands.contracts:contracts",
     "doctor": "parties.commands.doctor:doctor",
     "evaluate": "parties.commands.evaluate:evaluate",
     "export": "parties.commands.work:export",

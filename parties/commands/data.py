@@ -17,15 +17,15 @@ from parties.data import check as checks
 def check(directory: Path, as_json: bool) -> None:
     """Report on the data of DIR before any message is sent; exit code 1 where it cannot be used."""
     config = configuration.load(directory)
-    found = checks.check(config)
+    report = checks.check(config)
     lines = [
-        f"rows            {found.rows:,}, of which {found.usable_rows:,} take part",
-        f"empty keys      {found.empty_keys:,}",
-        f"duplicate keys  {found.duplicate_keys:,} in {found.duplicate_rows:,} rows",
-        f"columns         {len(found.missing)}",
+        f"rows            {report.rows:,}, of which {report.usable_rows:,} take part",
+        f"empty keys      {report.empty_keys:,}",
+        f"duplicate keys  {report.duplicate_keys:,} in {report.duplicate_rows:,} rows",
+        f"columns         {len(report.missing)}",
     ]
-    lines += [f"  {name:30} {part:7.2%} missing" for name, part in found.missing.items()]
-    lines += [f"PROBLEM {problem.column}: {problem.text}" for problem in found.problems]
-    show(found, as_json, "\n".join(lines if found.problems else [*lines, "no problem found"]))
-    if found.problems:
+    lines += [f"  {name:30} {part:7.2%} missing" for name, part in report.missing.items()]
+    lines += [f"PROBLEM {problem.column}: {problem.text}" for problem in report.problems]
+    show(report, as_json, "\n".join(lines if report.problems else [*lines, "no problem found"]))
+    if report.problems:
         raise SystemExit(1)

@@ -62,7 +62,7 @@ def evaluate(
     with LabelParty(load_client_config(directory)) as party, ProgressLine("scoring") as progress:
         scored = party.evaluation_data(model, source=source, amount=amount, day=day, on_progress=progress)
         record = party.record(model)
-    found = evaluation(scored, Asked(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))
+    result = evaluation(scored, Asked(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))
     if html is not None:
-        write_private(html.resolve(), page.render(found, scored, record).encode())
-    show(found, as_json, tables.to_text(found) + (f"\n\n{html}: the same with plots" if html else ""))
+        write_private(html.resolve(), page.render(result, scored, record).encode())
+    show(result, as_json, tables.to_text(result) + (f"\n\n{html}: the same with plots" if html else ""))

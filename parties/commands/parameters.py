@@ -13,14 +13,14 @@ from vfl.errors import ParameterError
 _Params = TypeVar("_Params", bound=msgspec.Struct)
 
 
-def parameters(kind: type[_Params], given: tuple[str, ...], usual: _Params) -> _Params:
-    """Return the usual parameters with the given ones in their place.
+def parameters(kind: type[_Params], changes: tuple[str, ...], defaults: _Params) -> _Params:
+    """Return the default parameters with some changed.
 
     Raises:
         ParameterError: a parameter is not known or outside its range; every mistake is named.
     """
-    table = msgspec.structs.asdict(usual)
-    for text in given:
+    table = msgspec.structs.asdict(defaults)
+    for text in changes:
         name, equals, value = text.partition("=")
         if not equals:
             raise ParameterError(f"--param {text}: write NAME=VALUE")

@@ -22,7 +22,7 @@ from vfl.algorithms.scorecard.points import Scale
 
 
 class _Binned(msgspec.Struct, frozen=True):
-    """What is printed of a binning: the record, and the tables of all columns."""
+    """The result of a binning: its record, and the tables of all columns."""
 
     record: BinningRecord
     information_values: dict[str, float]
@@ -35,7 +35,7 @@ class _Binned(msgspec.Struct, frozen=True):
 @click.option("--alignment", help="Alignment to count on; the newest of the data by default.")
 @click.option("--name", help="Name of the binning; made up by default.")
 @click.option("params", "--param", metavar="NAME=VALUE", multiple=True, help="A parameter of the bins.")
-@click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows not counted.")
+@click.option("--validation-fraction", default=0.0, show_default=True, help="Fraction of rows to leave out.")
 @json_option
 def bin_columns(
     *,
@@ -48,21 +48,21 @@ def bin_columns(
 ) -> None:
     """Bin the columns of DIR and of its peers by the labels of DIR, with weights of evidence.
 
-    Each party keeps the cut points of its own columns. Peers' columns are told by name where they show it.
+    Each party keeps the cut points of its own columns. A peer's columns have their names where it shows them.
     """
     config = load_client_config(directory)
-    chosen = parameters(BinningParams, params, BinningParams())
+    bin_params = parameters(BinningParams, params, BinningParams())
     with LabelParty(config) as party, ProgressLine("binning") as progress:
-        record, made = party.bin(
+        record, binning = party.bin(
             alignment=alignment,
             name=name,
-            params=chosen,
+            params=bin_params,
             validation_fraction=validation_fraction,
             on_progress=progress,
         )
-    values = {_name(of, config.party.name): of.iv for of in made.tables}
-    told = _Binned(record, values, made.unknown, made.tables)
-    show(told, as_json, _text(record, made, config.party.name))
+    values = {_name(each, config.party.name): each.iv for each in binning.tables}
+    result = _Binned(record, values, binning.unknown, binning.tables)
+    show(result, as_json, _text(record, binning, config.party.name))
 
 
 @click.command("scorecard", epilog=example("vfl scorecard bank m1 --pdo 20 --base-score 600 --base-odds 50"))
@@ -92,20 +92,20 @@ def points(
     show(card, as_json, _card_text(card))
 
 
-def _name(of: ColumnTable, label_party: str) -> str:
-    return f"{of.owner or label_party}.{of.name or of.column}"
+def _name(column: ColumnTable, label_party: str) -> str:
+    return f"{column.owner or label_party}.{column.name or column.column}"
 
 
-def _text(record: BinningRecord, made: LabelBinning, label_party: str) -> str:
-    tables = sorted(made.tables, key=lambda of: -of.iv)
+def _text(record: BinningRecord, binning: LabelBinning, label_party: str) -> str:
+    tables = sorted(binning.tables, key=lambda each: -each.iv)
     lines = [
         [
-            _name(of, label_party),
-            f"{of.iv:.4f}",
-            str(sum(line.kind == "values" for line in of.bins)),
-            "kept" if of.kept else "",
+            _name(each, label_party),
+            f"{each.iv:.4f}",
+            str(sum(line.kind == "values" for line in each.bins)),
+            "kept" if each.kept else "",
         ]
-        for of in tables
+        for each in tables
     ]
     title = f"binning {record.binning}: {record.rows:,} rows counted in {record.seconds:,.1f} s"
     return f"{title}\n{table(['column', 'IV', 'bins', ''], lines)}"

@@ -37,13 +37,13 @@ from vfl.trace import record_process
 def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_json: bool) -> None:
     """Find, with every peer, which customers of DIR it knows.
 
-    In mode left all rows take part and what a peer does not know is missing; in mode inner only the
-    customers that every peer knows take part.
+    In mode left all rows take part, and values of customers that a peer does not know are missing; in mode
+    inner only the customers that every peer knows take part.
     """
     with LabelParty(load_client_config(directory)) as party, ProgressLine("aligning") as progress:
         record = party.align(name=name, mode=mode, source=data, on_progress=progress)
-    known = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
-    show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{known}")
+    common = "".join(f"\n  {peer} knows {rows:,}" for peer, rows in record.common.items())
+    show(record, as_json, f"alignment {record.alignment}: {record.rows:,} customers{common}")
 
 
 @click.command(epilog=example("vfl train bank --param max_depth=5 --validation-fraction 0.2"))
@@ -52,7 +52,7 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
 @click.option("--model", help="Name of the model; made up by default.")
 @click.option(
     "--algorithm",
-    type=click.Choice([one.name for one in ALGORITHMS.trainable]),
+    type=click.Choice([algorithm.name for algorithm in ALGORITHMS.trainable]),
     default=ALGORITHMS.default.name,
     show_default=True,
 )
@@ -64,8 +64,15 @@ def align(directory: Path, mode: Mode, data: str | None, name: str | None, as_js
     multiple=True,
     help="A parameter of XGBoost's, or scikit-learn's.",
 )
-@click.option("--validation-fraction", default=0.0, show_default=True, help="Share of rows kept out.")
-@click.option("--resume", metavar="MODEL", help="Go on with a training that was broken off, as it was asked.")
+@click.option(
+    "--validation-fraction",
+    default=0.0,
+    show_default=True,
+    help="Fraction of rows to leave out for validation.",
+)
+@click.option(
+    "--resume", metavar="MODEL", help="Continue a training that was broken off, with its parameters."
+)
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Timeline of all parties to write, for Perfetto."
 )
@@ -94,7 +101,9 @@ def train(
     import_ahead("xgboost", "sklearn.metrics")
     config = load_client_config(directory)
     if resume and (alignment or model or params or validation_fraction):
-        raise ParameterError("--resume goes on as was asked; beside it only --trace and --json may be given")
+        raise ParameterError(
+            "--resume continues with the parameters of the training; only --trace and --json may be added"
+        )
     recorded = record_process() if trace else nullcontext()
     with LabelParty(config) as party, ProgressLine("training") as progress, recorded as recording:
         try:
@@ -111,8 +120,8 @@ def train(
                 )
             )
         except (PeerError, StateError):
-            if kept := party.broken_off:
-                click.echo(_remedy(directory, kept), err=True)
+            if training := party.broken_off:
+                click.echo(_remedy(directory, training), err=True)
             raise
         if trace and recording:
             timeline = chrome_trace({config.party.name: recording.spans} | party.peer_spans())
@@ -151,7 +160,7 @@ def score(directory: Path, model: str, source: str, out: Path, as_json: bool) ->
 )
 @json_option
 def export(directory: Path, model: str, file: Path, as_json: bool) -> None:
-    """Merge all shares of MODEL into one file; every peer must allow that.
+    """Merge all parts of MODEL into one file; every peer must allow that.
 
     Trees become a model that XGBoost loads, a linear model a list of its coefficients by column.
     """
@@ -171,27 +180,28 @@ def _scores_file(config: Config, scores: Scores, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _params(config: Config, algorithm: str, binning: str | None, given: tuple[str, ...]) -> Struct:
-    """Return the parameters of a training: those of ``[model]``, or an algorithm's own, with the given ones."""
+def _params(config: Config, algorithm: str, binning: str | None, changes: tuple[str, ...]) -> Struct:
+    """Return the parameters of a training: those of ``[model]``, or an algorithm's own, with some changed."""
     training = ALGORITHMS.named(algorithm).training
     if training is None or training.default_params is None:
-        return parameters(type(config.model), given, config.model)
-    usual: Struct = training.default_params(binning is not None)
-    return parameters(training.params, given, usual)
+        return parameters(type(config.model), changes, config.model)
+    defaults: Struct = training.default_params(binning is not None)
+    return parameters(training.params, changes, defaults)
 
 
-def _remedy(directory: Path, kept: Training) -> str:
-    """Return how to go on; one without a checkpoint begins again."""
-    if not kept.checkpoint:
-        return f"begin again with `vfl train {directory} --resume {kept.model}`"
-    rounds = "1 round is" if kept.rounds == 1 else f"{kept.rounds} rounds are"
-    return f"{rounds} kept; go on with `vfl train {directory} --resume {kept.model}`"
+def _remedy(directory: Path, training: Training) -> str:
+    """Return how to resume a training; one without a checkpoint begins again."""
+    command = f"vfl train {directory} --resume {training.model}"
+    if not training.checkpoint:
+        return f"begin again with `{command}`"
+    rounds = "1 round is" if training.rounds == 1 else f"{training.rounds} rounds are"
+    return f"{rounds} saved; continue with `{command}`"
 
 
 def _summary(record: ModelRecord) -> str:
     """Return what a trained model is, in lines."""
     lines = [f"model {record.model}: {headline(record)} on {record.rows:,} rows in {record.seconds:,.1f} s"]
     if record.history and record.validation_rows:
-        watched = f"{record.metric} on {record.validation_rows:,} validation rows"
-        lines.append(f"{watched}: {record.history[-1]:.5f}")
+        metric = f"{record.metric} on {record.validation_rows:,} validation rows"
+        lines.append(f"{metric}: {record.history[-1]:.5f}")
     return "\n".join([*lines, *details(record)])

@@ -1,4 +1,4 @@
-"""A party directory's ``party.toml``: read, checked, and every mistake told at once.
+"""A party directory's ``party.toml``: read and checked, with every mistake in one error.
 
 The structs of `parties.config.settings` are the format.
 """
@@ -141,8 +141,8 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
     model = read_table(document.get("model", {}), "model", mistakes)
     sections["model"] = read_params(_default_params(), model, "model", mistakes)
     peers = read_table(document.get("peers", {}), "peers", mistakes)
-    found = {name: _peer(name, value, mistakes) for name, value in peers.items()}
-    sections["peers"] = {name: peer for name, peer in found.items() if peer is not None}
+    entries = {name: _peer(name, value, mistakes) for name, value in peers.items()}
+    sections["peers"] = {name: peer for name, peer in entries.items() if peer is not None}
     sections["approvers"] = _approvers(document.get("approvers", {}), sections["peers"], mistakes)
     # Checks across keys look at whatever sections are right in themselves.
     if sections["data"]:
@@ -153,7 +153,7 @@ def parse(document: Mapping[str, Any], directory: Path) -> Config:
     if sections["api"]:
         mistakes += _api_mistakes(sections["api"])
     if sections["metrics"] and not _is_loopback(sections["metrics"].host):
-        mistakes.append("metrics.host: metrics are told on this machine alone; write 127.0.0.1")
+        mistakes.append("metrics.host: metrics are served on this machine alone; write 127.0.0.1")
     if mistakes:
         lines = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigError(f"{directory / FILE} has {len(mistakes)} mistake(s):{lines}")
@@ -199,16 +199,16 @@ def _approvers(value: Any, peers: Mapping[str, Peer], mistakes: list[str]) -> di
     table = read_table(value, "approvers", mistakes)
     for name, public in table.items():
         if not (isinstance(public, str) and re.fullmatch("[0-9A-Fa-f]{64}", public)):
-            mistakes.append(f"approvers.{name}: write the 64 hex digits that `vfl jobs key` prints")
-    found = {str(name): str(public).lower() for name, public in table.items()}
-    if len(set(found.values())) < len(found):
+            mistakes.append(f"approvers.{name}: write the 64 hex digits that `vfl contracts key` prints")
+    approvers = {str(name): str(public).lower() for name, public in table.items()}
+    if len(set(approvers.values())) < len(approvers):
         mistakes.append("approvers: two have the same key; each person has their own")
     for name, peer in peers.items():
-        if peer.approvals > 1 and len(found) < peer.approvals:
+        if peer.approvals > 1 and len(approvers) < peer.approvals:
             mistakes.append(
                 f"peers.{name}.approvals: {peer.approvals} people have to approve; name them in [approvers]"
             )
-    return found
+    return approvers
 
 
 def _role_mistakes(party: Party, data: Data | None, model: Struct | None) -> Iterator[str]:
@@ -242,7 +242,7 @@ def _peer_mistakes(party: Party, peers: Mapping[str, Peer]) -> Iterator[str]:
             if peer.url is None or not peer.url.startswith("https://"):
                 yield f"peers.{name}.url: a label party needs it; write an address such as https://host:8443"
             if peer.allow:
-                yield f"peers.{name}.allow: a label party is never asked for anything; remove it"
+                yield f"peers.{name}.allow: a label party answers no requests of peers; remove it"
 
 
 def _api_mistakes(api: Api) -> Iterator[str]:

@@ -120,7 +120,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     open_jobs: Positive = 32
     numbers: dict[str, int] = {}
 
-    def of(self, name: str) -> int | None:
+    def value(self, name: str) -> int | None:
         """Return a limit that an algorithm brings; None where there is none."""
         return self.numbers.get(name, jobs.limits()[name].default)
 
@@ -128,7 +128,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     def by_name(self) -> dict[str, int | None]:
         """All limits by their names."""
         general = {name: getattr(self, name) for name in self.__struct_fields__ if name != "numbers"}
-        return general | {name: self.of(name) for name in jobs.limits()}
+        return general | {name: self.value(name) for name in jobs.limits()}
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     rows_per_hour: Positive = 10_000_000
     numbers: dict[str, int] = {}
 
-    def of(self, term: Term) -> int | None:
+    def value(self, term: Term) -> int | None:
         """Return what is proposed of a term; None where parameters of the job say it."""
         return self.numbers.get(term.name, term.proposed)
 

@@ -1,1 +1,1 @@
-"""Contracts of jobs: proposed, held against rules, signed, kept."""
+"""Contracts of jobs: proposed, checked by rules, signed, stored."""

@@ -1,4 +1,4 @@
-"""How a label party comes to a contract: it proposes to feature parties, and brings everybody's signature."""
+"""How a label party obtains a contract: it proposes to feature parties, and collects every signature."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from vfl.wire.session import LabelSession
 DAY = 86_400
 
 ENDING = 0.1
-"""With no more than this part of its time left a contract is followed by another one: people have a while
-to approve it."""
+"""With no more than this fraction of its time left a contract gets a successor: people have a while to
+approve it."""
 
 AGAIN = "; then run this command again"
 
@@ -52,8 +52,8 @@ class ContractClient:
     Args:
         config: the label party's.
         channel: carries the proposals.
-        engine: its database, where contracts are kept.
-        clock: what expiry is held against.
+        engine: its database, which stores contracts.
+        clock: the time that expiry is compared with.
     """
 
     def __init__(
@@ -73,54 +73,56 @@ class ContractClient:
     ) -> SignedContract:
         """Return a contract with these terms that all peers have signed.
 
-        One with the same terms that was proposed before is used again, so that a command which had to wait
-        for people goes on where it stood when it is run again. Scoring goes on under a contract that is about
-        to end until there is an answer to the next one.
+        An earlier proposal of the same terms is used again, so that a command which had to wait for people
+        continues when it is run again. Scoring continues under a contract that is about to end until there is
+        an answer to the next one.
 
         Args:
             peers: names of the feature parties, in the order of the job.
-            free: where the name of the model or alignment was made up: whether a name is not used yet. A
-                contract that waits for people under another such name will do as well.
-            again: whether to propose anew what was refused the last time.
+            free: where this program made up the name of the model or alignment, whether a name is unused. A
+                contract that waits for people under another such name serves as well.
+            again: whether to propose again what a peer refused the last time.
             terms: fields of a `vfl.wire.contract.Contract`.
 
         Raises:
             ConfigError: a peer has no identity in the configuration.
             AwaitingApproval: people at a peer have to approve it first.
             PeerRefused: a peer's rules or people say no.
-            NotAllowed: they said so before, and it is not to be proposed again.
+            NotAllowed: a peer refused before, and ``again`` is false.
             BadSignature: a peer's signature is wrong.
             PeerError: on the way to a peer.
         """
         draft = self._draft(action, list(peers), terms)
         same = self._same_terms(draft, free)
-        last = next((kept.contract for kept in same if is_in_time(kept, self._clock())), None)
+        last = next((stored.contract for stored in same if is_in_time(stored, self._clock())), None)
         try:
             return self._signed(self._next(draft, same, again))
         except (AwaitingApproval, NotAllowed, PeerRefused) as error:
             if action != "score" or last is None or not is_ending(last, self._clock()):
                 raise
-            log.warning("%s; going on under the contract that is about to end", error)
+            log.warning("%s; continuing under the contract that is about to end", error)
             return SignedContract(last, last.digest())
 
     def obtain_all(self, action: Action, terms: Iterable[tuple[str, dict[str, Any]]]) -> list[SignedContract]:
-        """Return contracts with one peer each, as :meth:`obtain` does; told of all at once that wait."""
-        agreed, waiting = [], []
-        for peer, its in terms:
+        """Return contracts with one peer each, as :meth:`obtain` does; one error names all that wait."""
+        contracts, waiting = [], []
+        for peer, peer_terms in terms:
             try:
-                agreed.append(self.obtain(action, [peer], **its))
+                contracts.append(self.obtain(action, [peer], **peer_terms))
             except AwaitingApproval as error:
                 waiting.append(str(error).removesuffix(AGAIN))
         if waiting:
             raise AwaitingApproval("; ".join(waiting) + AGAIN)
-        return agreed
+        return contracts
 
     def _next(self, draft: Contract, same: list[StoredContract], again: bool) -> Contract:
-        """Return the contract to propose: one that was before, or else the draft."""
+        """Return the contract to propose: an earlier one, or else the draft."""
         now = self._clock()
-        lasting = [kept for kept in same if kept.state != REJECTED and not is_ending(kept.contract, now)]
-        for kept in sorted(lasting, key=lambda kept: kept.state != SIGNED):
-            return kept.contract
+        valid = [
+            stored for stored in same if stored.state != REJECTED and not is_ending(stored.contract, now)
+        ]
+        for stored in sorted(valid, key=lambda stored: stored.state != SIGNED):
+            return stored.contract
         if not again and same and same[0].state == REJECTED:
             raise NotAllowed(
                 f"contract {_name(same[0].digest)} was refused; `vfl score` or `vfl publish` proposes another"
@@ -140,7 +142,8 @@ class ContractClient:
             )
             name = _name(digest)
             raise AwaitingApproval(
-                f"contract {name} waits for people at {who}: they run `vfl jobs approve DIR {name}`{AGAIN}"
+                f"contract {name} waits for people at {who}: "
+                f"they run `vfl contracts approve DIR {name}`{AGAIN}"
             )
         if len(contract.feature_parties) > 1:
             self._propose(contract)  # now with everybody's signature
@@ -148,21 +151,21 @@ class ContractClient:
         return SignedContract(contract, digest)
 
     def _draft(self, action: Action, peers: list[str], terms: dict[str, Any]) -> Contract:
-        now, ours = int(self._clock()), self._config.contract
+        now, defaults = int(self._clock()), self._config.contract
         if (algorithm := terms.get("algorithm")) is not None:
             brought = ALGORITHMS.named(algorithm).job.terms
-            proposed = {term.name: ours.of(term) for term in brought if term.proposed is not None}
+            proposed = {term.name: defaults.value(term) for term in brought if term.proposed is not None}
             terms = terms | {"terms": proposed | terms.get("terms", {})}
         if action == "score":
-            terms = {"rows_per_hour": ours.rows_per_hour} | terms
+            terms = {"rows_per_hour": defaults.rows_per_hour} | terms
         return Contract(
             nonce=secrets.token_bytes(16),
             action=action,
-            purpose=ours.purpose,
+            purpose=defaults.purpose,
             label_party=Member(self._config.party.name, bytes.fromhex(identity.load(self._config).public)),
             feature_parties=[self._member(peer) for peer in peers],
             created=now,
-            expires=now + ours.days * DAY,
+            expires=now + defaults.days * DAY,
             **terms,
         )
 
@@ -176,15 +179,15 @@ class ContractClient:
 
     def _same_terms(self, draft: Contract, free: Callable[[str], bool] | None) -> list[StoredContract]:
         """Return the contracts of the same terms, the newest first."""
-        found = []
-        for kept in self._contracts.all(draft.action):
+        matching = []
+        for stored in self._contracts.all(draft.action):
             same = {"nonce": draft.nonce, "created": draft.created, "expires": draft.expires}
-            if free is not None and kept.state == PROPOSED and free(kept.contract.subject):
-                made = next(name for name in SUBJECTS[::-1] if getattr(draft, name))
-                same |= {made: getattr(draft, made)}
-            if msgspec.structs.replace(kept.contract, **same) == draft:
-                found.append(kept)
-        return found
+            if free is not None and stored.state == PROPOSED and free(stored.contract.subject):
+                subject = next(name for name in SUBJECTS[::-1] if getattr(draft, name))
+                same |= {subject: getattr(draft, subject)}
+            if msgspec.structs.replace(stored.contract, **same) == draft:
+                matching.append(stored)
+        return matching
 
     def _propose(self, contract: Contract) -> dict[str, int]:
         """Ask each peer to sign; return how many people have to approve at those that wait for them."""
@@ -192,11 +195,11 @@ class ContractClient:
         waiting = {}
         for member in contract.feature_parties:
             session = LabelSession(self._channel, member.name, contract=digest)
-            request = m.ProposeContract(contract.to_bytes(), _signatures(self._kept(digest)))
+            request = m.ProposeContract(contract.to_bytes(), _signatures(self._stored(digest)))
             try:
                 answer = session.ask(request, m.ContractAnswered)
             except PeerRefused as refused:
-                if refused.peer_code == NotAllowed.code:  # never to be asked for again
+                if refused.peer_code == NotAllowed.code:  # never to be proposed again
                     self._contracts.set_state(digest, REJECTED)
                 raise
             if answer.state == "waiting":
@@ -207,25 +210,25 @@ class ContractClient:
             self._contracts.add_signatures(contract, [m.Signature(member.identity, answer.signature)])
         return waiting
 
-    def _kept(self, digest: bytes) -> StoredContract:
-        kept = self._contracts.get(digest)
-        assert kept is not None  # it was added before  # noqa: S101
-        return kept
+    def _stored(self, digest: bytes) -> StoredContract:
+        stored = self._contracts.get(digest)
+        assert stored is not None  # it was added before  # noqa: S101
+        return stored
 
 
 def is_ending(contract: Contract, now: float) -> bool:
-    """Whether it is time to have the next contract signed."""
+    """Return whether it is time to have the next contract signed."""
     return contract.expires - now <= ENDING * (contract.expires - contract.created)
 
 
-def is_in_time(kept: StoredContract, now: float) -> bool:
-    """Whether jobs may be under a contract of this label party, as far as it knows."""
-    return kept.state == SIGNED and now < kept.contract.expires
+def is_in_time(stored: StoredContract, now: float) -> bool:
+    """Return whether jobs may run under a contract of this label party, as far as it knows."""
+    return stored.state == SIGNED and now < stored.contract.expires
 
 
 def _name(digest: bytes) -> str:
     return digest.hex()[:12]
 
 
-def _signatures(kept: StoredContract) -> list[m.Signature]:
-    return [m.Signature(bytes.fromhex(public), signature) for public, signature in kept.signatures.items()]
+def _signatures(stored: StoredContract) -> list[m.Signature]:
+    return [m.Signature(bytes.fromhex(public), signature) for public, signature in stored.signatures.items()]

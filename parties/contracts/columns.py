@@ -1,4 +1,4 @@
-"""Which columns of this party a contract covers, and under which names their contributions may be told."""
+"""Which columns of this party a contract covers, and the names that the peer may see of them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ def agreed_columns(config: Config, peer: Peer, member: Member, names: Sequence[s
         names: this party's columns.
 
     Raises:
-        NotAllowed: a column is asked for that is not offered. Where names are not shown, groups alone can be
-            asked for, and the answer is the same whether there is such a column or not.
+        NotAllowed: the contract asks for a column that is not offered. Where names are not shown, it can ask
+            for groups alone, and the answer is the same whether there is such a column or not.
     """
     offered = _resolve(config, peer.columns, names) if peer.columns else set(names)
     if not member.columns:
-        asked = offered
+        requested = offered
     else:
         hidden = (
             [] if peer.show_columns else [name for name in member.columns if name not in config.data.groups]
         )
-        asked = set() if hidden else _resolve(config, member.columns, names)
-        if not asked or not asked <= offered:
+        requested = set() if hidden else _resolve(config, member.columns, names)
+        if not requested or not requested <= offered:
             raise NotAllowed("this contract asks for columns that this party does not offer you")
-    if not asked:
+    if not requested:
         raise NotAllowed("this party offers you no column")
-    return [name for name in names if name in asked]
+    return [name for name in names if name in requested]
 
 
 def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
-    """Return the names under which a peer may tell what these columns contribute; empty where it may not.
+    """Return the names under which a peer may see what these columns contribute; empty where it may not.
 
     One value under this party's name tells the peer nothing: it knows which splits are this party's, and
     which way rows go there. Groups and columns tell it which of the numbered columns is what.
@@ -50,12 +50,12 @@ def reasons(config: Config, peer: Peer, columns: Sequence[str]) -> list[str]:
     return [group_of.get(column, config.party.name) for column in columns]
 
 
-def _resolve(config: Config, asked: Sequence[str], names: Sequence[str]) -> set[str]:
+def _resolve(config: Config, requested: Sequence[str], names: Sequence[str]) -> set[str]:
     """Return columns by their names and by those of groups; empty where one is unknown."""
-    found: set[str] = set()
-    for name in asked:
+    resolved: set[str] = set()
+    for name in requested:
         columns = config.data.groups.get(name, [name] if name in names else [])
         if not columns:
             return set()
-        found |= {column for column in columns if column in names}
-    return found
+        resolved |= {column for column in columns if column in names}
+    return resolved

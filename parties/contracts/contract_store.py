@@ -1,4 +1,4 @@
-"""Contracts as a party keeps them: their bytes, who signed them, who approved them.
+"""The contracts that a party stores: their bytes, who signed them, who approved them.
 
 The table serves both sides. At a feature party a contract is ``waiting``, ``signed`` or ``rejected``; at a
 label party it is ``proposed`` until all have signed. A contract is in force while it is signed, by all its
@@ -61,9 +61,9 @@ class StoredContract(NamedTuple):
             approvers: public keys by name; where there are any, only what was signed with them counts.
         """
         return [
-            one.approver
-            for one in self.decisions
-            if one.decision == APPROVED and (not approvers or _is_signed(self.digest, one, approvers))
+            each.approver
+            for each in self.decisions
+            if each.decision == APPROVED and (not approvers or _is_signed(self.digest, each, approvers))
         ]
 
     @property
@@ -72,9 +72,9 @@ class StoredContract(NamedTuple):
         return all(key.hex() in self.signatures for key in self.contract.identities)
 
     def verify(self) -> None:
-        """Raise BadSignature where the terms, or a signature, are not those that were signed."""
+        """Raise BadSignature where the terms, or a signature, are not what the parties signed."""
         if self.contract.digest() != self.digest:
-            raise BadSignature("the terms of this contract, as this party keeps them, do not fit its digest")
+            raise BadSignature("the stored terms of this contract do not fit its digest")
         for public, signature in self.signatures.items():
             identity.verify(public, "contract", self.digest, signature)
 
@@ -88,7 +88,7 @@ class ContractStore:
     def add(
         self, peer: str, contract: Contract, *, state: str, columns: Sequence[str] = (), needed: int = 0
     ) -> None:
-        """Keep a contract that is new here; one that is kept already stays as it is."""
+        """Store a new contract; one that is stored already stays as it is."""
         row = {
             "digest": contract.digest().hex(),
             "peer": peer,
@@ -106,44 +106,44 @@ class ContractStore:
 
     def get(self, digest: bytes) -> StoredContract | None:
         """Return a contract by its digest, None where there is none."""
-        found = self._select(database.contracts.c.digest == digest.hex())
-        return found[0] if found else None
+        contracts = self._select(database.contracts.c.digest == digest.hex())
+        return contracts[0] if contracts else None
 
     def state(self, digest: bytes) -> str | None:
         """Return where a contract stands now, None where there is none."""
         with self._engine.connect() as connection:
-            found: str | None = connection.execute(_STATE, {"digest": digest.hex()}).scalar()
-        return found
+            state: str | None = connection.execute(_STATE, {"digest": digest.hex()}).scalar()
+        return state
 
     def named(self, prefix: str) -> StoredContract:
         """Return the contract whose digest begins so; raises StateError where that is none or several."""
-        found = [kept for kept in self.all() if kept.digest.hex().startswith(prefix.lower())]
-        if len(found) != 1:
-            raise StateError(f"{len(found)} contracts begin with {prefix}; see `vfl jobs list`")
-        return found[0]
+        contracts = [stored for stored in self.all() if stored.digest.hex().startswith(prefix.lower())]
+        if len(contracts) != 1:
+            raise StateError(f"{len(contracts)} contracts begin with {prefix}; see `vfl contracts list`")
+        return contracts[0]
 
     def all(self, action: Action | None = None) -> list[StoredContract]:
         """Return all contracts, or those about one kind of job, the newest first."""
         return self._select(sa.true() if action is None else database.contracts.c.action == action)
 
     def faults(self) -> dict[str, str]:
-        """Return by digest of every contract that is kept what does not fit it, empty where all does."""
-        found, table, signed = {}, database.contracts.c, database.signatures
+        """Return what is wrong with each stored contract, by digest; an empty text where nothing is."""
+        faults, table = {}, database.contracts.c
         with self._engine.connect() as connection:
-            signatures = connection.execute(sa.select(signed)).all()
+            signatures = connection.execute(sa.select(database.signatures)).all()
             for digest, terms, state in connection.execute(
                 sa.select(table.digest, table.contract, table.state)
             ):
                 if not isinstance(terms, bytes) or digest_of(terms).hex() != digest:
-                    found[digest] = "its terms were changed"
+                    faults[digest] = "its terms were changed"
                     continue
-                good = {row.identity for row in signatures if row.digest == digest and _is_good(row)}
+                signers = {row.identity for row in signatures if row.digest == digest and _is_good(row)}
                 missing = [
-                    key.hex()[:12] for key in decode_contract(terms).identities if key.hex() not in good
+                    key.hex()[:12] for key in decode_contract(terms).identities if key.hex() not in signers
                 ]
                 changed = state == SIGNED and missing
-                found[digest] = f"the signature of {missing[0]} was changed or removed" if changed else ""
-        return found
+                faults[digest] = f"the signature of {missing[0]} was changed or removed" if changed else ""
+        return faults
 
     def set_state(self, digest: bytes, state: str) -> None:
         table = database.contracts
@@ -155,17 +155,17 @@ class ContractStore:
             )
 
     def sign(self, digest: bytes, own: Identity) -> bytes:
-        """Sign a contract, keep the signature and return it."""
+        """Sign a contract, store the signature and return it."""
         signature = own.sign("contract", digest)
-        self._keep_signature(digest, own.public, signature)
+        self._store_signature(digest, own.public, signature)
         return signature
 
     def add_signatures(self, contract: Contract, signatures: Sequence[Signature]) -> None:
-        """Keep signatures of a contract's parties.
+        """Store signatures of a contract's parties.
 
         Raises:
-            BadSignature: one is wrong; none is kept.
-            NotAllowed: one is by nobody of the contract.
+            BadSignature: one is wrong; none is stored.
+            NotAllowed: a signer is no party of the contract.
         """
         digest = contract.digest()
         for signed in signatures:
@@ -173,10 +173,10 @@ class ContractStore:
                 raise NotAllowed("a signature of the contract is by none of its parties")
             identity.verify(signed.identity.hex(), "contract", digest, signed.signature)
         for signed in signatures:
-            self._keep_signature(digest, signed.identity.hex(), signed.signature)
+            self._store_signature(digest, signed.identity.hex(), signed.signature)
 
     def decide(self, digest: bytes, approver: str, decision: str, signature: bytes) -> None:
-        """Keep what a person decided; raises StateError where they did already."""
+        """Store what a person decided; raises StateError where they decided before."""
         row = {
             "digest": digest.hex(), "approver": approver, "decision": decision, "signature": signature,
             "time": database.now(),
@@ -184,7 +184,7 @@ class ContractStore:
         if not self._insert(database.decisions, row):
             raise StateError(f"{approver} has decided on this contract already")
 
-    def _keep_signature(self, digest: bytes, public: str, signature: bytes) -> None:
+    def _store_signature(self, digest: bytes, public: str, signature: bytes) -> None:
         row = {"digest": digest.hex(), "identity": public, "signature": signature}
         self._insert(database.signatures, row)
 
@@ -199,19 +199,19 @@ class ContractStore:
 
     def _select(self, where: sa.ColumnElement[bool]) -> list[StoredContract]:
         table = database.contracts
-        of_these = sa.select(table.c.digest).where(where)
+        digests = sa.select(table.c.digest).where(where)
         signatures: dict[str, dict[str, bytes]] = defaultdict(dict)
         decisions: dict[str, list[Decision]] = defaultdict(list)
         with self._engine.connect() as connection:
             rows = connection.execute(
                 sa.select(table).where(where).order_by(table.c.created.desc(), table.c.digest)
             ).all()
-            signed = sa.select(database.signatures).where(database.signatures.c.digest.in_(of_these))
-            for one in connection.execute(signed):
-                signatures[one.digest][one.identity] = one.signature
-            decided = sa.select(database.decisions).where(database.decisions.c.digest.in_(of_these))
-            for one in connection.execute(decided):
-                decisions[one.digest].append(Decision(one.approver, one.decision, one.time, one.signature))
+            query = sa.select(database.signatures).where(database.signatures.c.digest.in_(digests))
+            for row in connection.execute(query):
+                signatures[row.digest][row.identity] = row.signature
+            query = sa.select(database.decisions).where(database.decisions.c.digest.in_(digests))
+            for row in connection.execute(query):
+                decisions[row.digest].append(Decision(row.approver, row.decision, row.time, row.signature))
         return [
             StoredContract(
                 bytes.fromhex(row.digest),
@@ -242,10 +242,10 @@ def _is_good(row: Any) -> bool:
     return True
 
 
-def _is_signed(digest: bytes, one: Decision, approvers: Mapping[str, str]) -> bool:
+def _is_signed(digest: bytes, decision: Decision, approvers: Mapping[str, str]) -> bool:
     try:
-        public = approvers.get(one.approver, "")
-        identity.verify(public, "approval", approval(digest, one.decision), one.signature)
+        public = approvers.get(decision.approver, "")
+        identity.verify(public, "approval", approval(digest, decision.decision), decision.signature)
     except BadSignature:
         return False
     return True

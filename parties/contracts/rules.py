@@ -1,7 +1,7 @@
 """Every rule about what a peer may ask for: pure decisions, with the clock passed in. Silence means no.
 
 A function that checks returns quietly or raises :class:`~vfl.errors.NotAllowed` with a sentence for the peer.
-The numbers that an algorithm brings are compared here and nowhere else, by their `vfl.algorithms.descriptor.Term`.
+The numbers that an algorithm brings are compared here alone, by their `vfl.algorithms.descriptor.Term`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def own_member(contract: Contract, identity: bytes) -> Member:
 
 
 def check_proposal(peer: Peer, contract: Contract, now: float) -> None:
-    """Hold a contract against the rules for the peer that proposes it.
+    """Compare a contract with the rules for the peer that proposes it.
 
     Raises:
         NotAllowed: the first rule that it breaks, with what would be signed.
@@ -182,27 +182,27 @@ def _job_type(contract: Contract) -> JobType:
 
 
 def _limit(limits: Limits, term: Term) -> int:
-    limit = limits.of(term.limit.name)
+    limit = limits.value(term.limit.name)
     return 0 if limit is None else limit
 
 
-def _compare(term: Term, asked: int, limit: int, whose: str) -> None:
+def _compare(term: Term, requested: int, limit: int, whose: str) -> None:
     if term.bound == "most":
-        _at_most(term.name, asked, limit, whose)
+        _at_most(term.name, requested, limit, whose)
     else:
-        _at_least(term.name, asked, limit)
+        _at_least(term.name, requested, limit)
 
 
-def _same(what: str, asked: str | None, agreed: str | None) -> None:
-    if asked != agreed:
+def _same(what: str, requested: str | None, contracted: str | None) -> None:
+    if requested != contracted:
         raise NotAllowed(f"the contract is about another {what}; propose one for this")
 
 
-def _at_most(what: str, asked: int, limit: int, whose: str = "party") -> None:
-    if asked > limit:
-        raise NotAllowed(f"{what}={asked} asked; this {whose} allows you at most {limit}")
+def _at_most(what: str, requested: int, limit: int, whose: str = "party") -> None:
+    if requested > limit:
+        raise NotAllowed(f"{what}={requested} asked; this {whose} allows you at most {limit}")
 
 
-def _at_least(what: str, asked: int, limit: int) -> None:
-    if asked < limit:
-        raise NotAllowed(f"{what}={asked} asked; {limit} is the least that is allowed here")
+def _at_least(what: str, requested: int, limit: int) -> None:
+    if requested < limit:
+        raise NotAllowed(f"{what}={requested} asked; {limit} is the least that is allowed here")

@@ -1,4 +1,4 @@
-"""A contract in words, for `vfl jobs` and for the record of processing."""
+"""A contract in words, for `vfl contracts` and for the record of processing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ContractSummary(Struct, kw_only=True):
     Attributes:
         contract: its digest.
         columns: of this party, those that it covers, as ``group: column column``; empty at a label party.
-        asked: which columns or groups of each feature party it names.
-        terms: by name, the numbers that jobs are held to.
+        requested: which columns or groups of each feature party it names.
+        terms: by name, the numbers that limit its jobs.
     """
 
     contract: str
@@ -32,7 +32,7 @@ class ContractSummary(Struct, kw_only=True):
     algorithm: str
     parties: str
     columns: str
-    asked: str
+    requested: str
     rows: int
     terms: dict[str, int]
     key_bits: int
@@ -45,16 +45,16 @@ class ContractSummary(Struct, kw_only=True):
     signed_by: list[str]
 
 
-def describe(kept: StoredContract, config: Config, now: float) -> ContractSummary:
-    """Return what a contract says, to the people of a party that keeps it."""
-    terms, state = kept.contract, kept.state
+def describe(stored: StoredContract, config: Config, now: float) -> ContractSummary:
+    """Return what a contract says, to the people of a party that stores it."""
+    terms, state = stored.contract, stored.state
     if state in (WAITING, PROPOSED) and now >= terms.expires:
         state = "expired"
     members = {member.identity.hex(): member.name for member in (terms.label_party, *terms.feature_parties)}
     return ContractSummary(
-        contract=kept.digest.hex(),
+        contract=stored.digest.hex(),
         state=state,
-        peer=kept.peer,
+        peer=stored.peer,
         action=terms.action,
         subject=terms.subject,
         purpose=terms.purpose,
@@ -63,8 +63,8 @@ def describe(kept: StoredContract, config: Config, now: float) -> ContractSummar
         model=terms.model or "-",
         algorithm=terms.algorithm or "-",
         parties=", ".join(members.values()),
-        columns=_by_group(kept.columns, config) or "-",
-        asked="; ".join(
+        columns=_by_group(stored.columns, config) or "-",
+        requested="; ".join(
             f"{member.name}: {', '.join(member.columns) or 'all that it offers'}"
             for member in terms.feature_parties
         ),
@@ -74,19 +74,21 @@ def describe(kept: StoredContract, config: Config, now: float) -> ContractSummar
         rows_per_hour=terms.rows_per_hour,
         created=_time(terms.created),
         expires=_time(terms.expires),
-        approvals_needed=kept.needed,
-        approved_by=kept.approved_by(config.approvers),
-        rejected_by=[one.approver for one in kept.decisions if one.decision == REJECTED],
-        signed_by=[name for public, name in members.items() if public in kept.signatures],
+        approvals_needed=stored.needed,
+        approved_by=stored.approved_by(config.approvers),
+        rejected_by=[each.approver for each in stored.decisions if each.decision == REJECTED],
+        signed_by=[name for public, name in members.items() if public in stored.signatures],
     )
 
 
 def _by_group(columns: list[str], config: Config) -> str:
     """Return columns with the groups of ``data.groups`` that they are in, those in none first."""
-    grouped = {name: [one for one in columns if one in of] for name, of in config.data.groups.items()}
-    alone = [one for one in columns if not any(one in of for of in grouped.values())]
-    named = [f"{name} ({', '.join(of)})" for name, of in grouped.items() if of]
-    return ", ".join([*alone, *named])
+    groups = {
+        name: [column for column in columns if column in group] for name, group in config.data.groups.items()
+    }
+    ungrouped = [column for column in columns if not any(column in group for group in groups.values())]
+    named = [f"{name} ({', '.join(group)})" for name, group in groups.items() if group]
+    return ", ".join([*ungrouped, *named])
 
 
 def _time(seconds: int) -> str:

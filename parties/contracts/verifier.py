@@ -1,4 +1,4 @@
-"""A feature party's answers to proposed contracts: rules decide, then people where they are asked for."""
+"""A feature party's answers to proposed contracts: rules decide, then people where a peer needs approvals."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ContractVerifier:
 
     Args:
         config: the party's configuration.
-        engine: its database, with the contracts that are kept.
+        engine: its database, which stores contracts.
         source: this party's rows, whose columns a contract names.
-        clock: seconds since 1970, UTC, that expiry is held against.
+        clock: seconds since 1970, UTC, that expiry is compared with.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class ContractVerifier:
         contract = decode_contract(request.contract)
         digest = contract.digest()
         own = identity.load(self._config)
-        kept = self._contracts.get(digest)
-        if kept is None:
+        stored = self._contracts.get(digest)
+        if stored is None:
             grant = self._config.peers[peer]
             rules.check_proposal(grant, contract, self._clock())
             member = rules.own_member(contract, bytes.fromhex(own.public))
@@ -66,47 +66,47 @@ class ContractVerifier:
                 raise NotAllowed("the contract does not bear your own signature")
             self._contracts.add(peer, contract, state=WAITING, columns=columns, needed=grant.approvals)
         self._contracts.add_signatures(contract, request.signatures)
-        kept = self._kept(digest, peer)
-        if kept.state == REJECTED:
+        stored = self._stored(digest, peer)
+        if stored.state == REJECTED:
             raise NotAllowed("people of this party rejected this contract; propose another one")
-        missing = kept.needed - len(kept.approved_by(self._config.approvers))
-        if kept.state == WAITING and missing <= 0:
+        missing = stored.needed - len(stored.approved_by(self._config.approvers))
+        if stored.state == WAITING and missing <= 0:
             self._contracts.sign(digest, own)
             self._contracts.set_state(digest, SIGNED)
-            kept = self._kept(digest, peer)
-        if kept.state == SIGNED:
-            return m.ContractAnswered("signed", 0, kept.signatures[own.public])
+            stored = self._stored(digest, peer)
+        if stored.state == SIGNED:
+            return m.ContractAnswered("signed", 0, stored.signatures[own.public])
         return m.ContractAnswered("waiting", missing, b"")
 
     def in_force(self, peer: str, digest: bytes) -> StoredContract:
         """Return the contract that a message names.
 
-        Its state is read for every message, so that what people reject ends at once, in whichever process
-        they do. The rest never changes once all have signed, and is read and verified once.
+        Its state is read for every message, so that a rejection by people, in whichever process, ends it at
+        once. The rest never changes once all have signed, and is read and verified once.
 
         Raises:
             NotAllowed: it does not hold.
             BadSignature: it is not what was signed.
         """
         now = self._clock()
-        known = self._in_force.get(digest)
-        if known is not None and (state := self._contracts.state(digest)) is not None:
-            return rules.check_in_force(known._replace(state=state), peer, now)
-        kept = rules.check_in_force(self._contracts.get(digest), peer, now)
-        kept.verify()
-        lasting = {of: one for of, one in self._in_force.items() if now < one.contract.expires}
-        self._in_force = lasting | {digest: kept}
-        return kept
+        cached = self._in_force.get(digest)
+        if cached is not None and (state := self._contracts.state(digest)) is not None:
+            return rules.check_in_force(cached._replace(state=state), peer, now)
+        stored = rules.check_in_force(self._contracts.get(digest), peer, now)
+        stored.verify()
+        valid = {key: value for key, value in self._in_force.items() if now < value.contract.expires}
+        self._in_force = valid | {digest: stored}
+        return stored
 
     def check_message(self, stored: StoredContract, opening: type[Message], message: Message) -> None:
         """Refuse a message within a job that goes beyond its contract; raises NotAllowed or RateExceeded."""
         rules.check_message(stored.contract, opening, message)
         if isinstance(message, Question):
-            asked = len(message.rows) // 4
-            self._quota.consume(stored.digest, stored.contract, asked, self._clock())
+            rows = len(message.rows) // 4
+            self._quota.consume(stored.digest, stored.contract, rows, self._clock())
 
-    def _kept(self, digest: bytes, peer: str) -> StoredContract:
-        kept = self._contracts.get(digest)
-        if kept is None or kept.peer != peer:
+    def _stored(self, digest: bytes, peer: str) -> StoredContract:
+        stored = self._contracts.get(digest)
+        if stored is None or stored.peer != peer:
             raise NotAllowed("this contract is another peer's")
-        return kept
+        return stored

@@ -1,4 +1,4 @@
-"""What there is to know of a party's data before any message is sent. Names and counts, never values."""
+"""A report on a party's data before any message is sent. Names and counts, never values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         usable_rows: rows that take part; 0 while there are problems.
         empty_keys: rows without a usable key.
         duplicate_keys: keys that more than one row has; ``duplicate_rows`` are those rows.
-        missing: for each feature column the share of values that are missing, 0 to 1.
+        missing: for each feature column the fraction of values that are missing, 0 to 1.
         problems: everything that stops the source from being used.
     """
 
@@ -48,43 +48,45 @@ def check(config: Config) -> Check:
     Raises:
         DataError, ConfigError: the source cannot be read at all.
     """
-    table, found = examine(connectors.read(config), config.data)
-    problems = [Mistake(problem.column, problem.count, problem.text) for problem in found]
+    table, table_problems = examine(connectors.read(config), config.data)
+    problems = [Mistake(problem.column, problem.count, problem.text) for problem in table_problems]
     key = " + ".join(config.data.keys.values())
-    found_keys: IdentifierReport | None = None
+    key_report: IdentifierReport | None = None
     try:
-        found_keys = prepare(
+        key_report = prepare(
             table.keys, Recipe.parse(config.data.recipe), on_duplicates="keep_first", on_empty="drop"
         ).report
-        problems += _key_problems(config.data, key, found_keys)
+        problems += _key_problems(config.data, key, key_report)
     except DataError as error:
         problems.append(Mistake(key, table.rows, str(error)))
     missing = np.isnan(table.columns).mean(axis=0) if table.rows else np.zeros(len(table.names))
     return Check(
         rows=table.rows,
-        usable_rows=_usable(config.data, found_keys) if found_keys and not problems else 0,
-        empty_keys=found_keys.empty if found_keys else table.rows,
-        duplicate_keys=found_keys.duplicate_keys if found_keys else 0,
-        duplicate_rows=found_keys.duplicate_rows if found_keys else 0,
-        missing={name: round(float(part), 6) for name, part in zip(table.names, missing, strict=True)},
+        usable_rows=_usable(config.data, key_report) if key_report and not problems else 0,
+        empty_keys=key_report.empty if key_report else table.rows,
+        duplicate_keys=key_report.duplicate_keys if key_report else 0,
+        duplicate_rows=key_report.duplicate_rows if key_report else 0,
+        missing={
+            name: round(float(fraction), 6) for name, fraction in zip(table.names, missing, strict=True)
+        },
         problems=problems,
     )
 
 
-def _key_problems(data: Data, key: str, found: IdentifierReport) -> list[Mistake]:
+def _key_problems(data: Data, key: str, report: IdentifierReport) -> list[Mistake]:
     problems = []
-    if found.empty and data.on_empty == "refuse":
-        text = f"{found.empty} rows have no usable key; mend them, or set data.on_empty to 'drop'"
-        problems.append(Mistake(key, found.empty, text))
-    if found.duplicate_keys and data.on_duplicates == "refuse":
+    if report.empty and data.on_empty == "refuse":
+        text = f"{report.empty} rows have no usable key; fix them, or set data.on_empty to 'drop'"
+        problems.append(Mistake(key, report.empty, text))
+    if report.duplicate_keys and data.on_duplicates == "refuse":
         text = (
-            f"{found.duplicate_keys} keys occur in {found.duplicate_rows} rows; mend them, or set "
+            f"{report.duplicate_keys} keys occur in {report.duplicate_rows} rows; fix them, or set "
             "data.on_duplicates to 'keep_first' or 'drop'"
         )
-        problems.append(Mistake(key, found.duplicate_keys, text))
+        problems.append(Mistake(key, report.duplicate_keys, text))
     return problems
 
 
-def _usable(data: Data, found: IdentifierReport) -> int:
+def _usable(data: Data, report: IdentifierReport) -> int:
     """Return how many rows take part, from the report of keeping the first row of each key."""
-    return found.kept - (found.duplicate_keys if data.on_duplicates == "drop" else 0)
+    return report.kept - (report.duplicate_keys if data.on_duplicates == "drop" else 0)

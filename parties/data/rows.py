@@ -15,7 +15,6 @@ from parties.config import Config
 from parties.data import connectors
 from parties.data.connectors.table import Table, tabulate
 from vfl.aggregation.table import LabelTable
-from vfl.errors import NotAligned
 from vfl.psi.alignment import Alignment
 from vfl.psi.identifiers import PreparedIdentifiers, Recipe, prepare
 
@@ -29,34 +28,25 @@ class Rows(NamedTuple):
     @property
     def label_table(self) -> LabelTable:
         """The usable rows as the label party's functions take them."""
-        at, table = self.identifiers.rows, self.table
+        usable, table = self.identifiers.rows, self.table
         return LabelTable(
             self.identifiers.keys,
             table.names,
-            table.columns[at],
-            np.zeros(0, np.float32) if table.labels is None else table.labels[at],
-            None if table.weights is None else table.weights[at],
-            None if table.amounts is None else table.amounts[at],
-            None if table.days is None else table.days[at],
+            table.columns[usable],
+            np.zeros(0, np.float32) if table.labels is None else table.labels[usable],
+            None if table.weights is None else table.weights[usable],
+            None if table.amounts is None else table.amounts[usable],
+            None if table.days is None else table.days[usable],
         )
 
-    def only(self, identifiers: Sequence[str]) -> Rows:
-        """Return the rows of these canonical keys alone, in their order; raises NotAligned."""
-        kept = replace(self.identifiers, keys=list(identifiers), rows=self.of(identifiers))
-        return Rows(self.table, kept)
+    def only(self, alignment: Alignment) -> Rows:
+        """Return the rows of aligned customers alone, in the order of the alignment; raises NotAligned."""
+        rows = self.rows_of(alignment)
+        return Rows(self.table, replace(self.identifiers, keys=list(alignment.identifiers), rows=rows))
 
-    def of(self, identifiers: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return the table rows of canonical keys, in their order.
-
-        Raises:
-            NotAligned: some are not there any more.
-        """
-        row_of = dict(zip(self.identifiers.keys, self.identifiers.rows.tolist(), strict=True))
-        rows = [row_of.get(key, -1) for key in identifiers]
-        gone = rows.count(-1)
-        if gone:
-            raise NotAligned(f"{gone} of {len(rows)} aligned customers have left the data; align again")
-        return np.array(rows, dtype=np.int64)
+    def rows_of(self, alignment: Alignment) -> npt.NDArray[np.int64]:
+        """Return int64 [aligned rows]: the table row of each aligned customer; raises NotAligned."""
+        return self.identifiers.rows[alignment.positions_in(self.identifiers.keys)]
 
 
 def load(config: Config, *, training: bool = True) -> Rows:
@@ -78,8 +68,8 @@ def load(config: Config, *, training: bool = True) -> Rows:
     return Rows(table, identifiers)
 
 
-KEPT_ALIGNMENTS = 4
-"""Alignments whose columns a source keeps at hand: those that were used last."""
+ALIGNMENTS_IN_MEMORY = 4
+"""Alignments whose columns a source keeps in memory: those that were used last."""
 
 
 class Aligned(NamedTuple):
@@ -115,18 +105,18 @@ class Source:
             DataError: the data cannot be used.
         """
         with self._lock:
-            version, kept = connectors.version(self._config), self._aligned.pop(alignment.fingerprint, None)
-            if kept is None or version is None or kept.version != version:
+            version, last = connectors.version(self._config), self._aligned.pop(alignment.fingerprint, None)
+            if last is None or version is None or last.version != version:
                 rows = self._read()
-                names, columns = rows.table.names, rows.table.columns[rows.of(alignment.identifiers)]
-                if kept and kept.names == names and np.array_equal(kept.columns, columns, equal_nan=True):
-                    columns = kept.columns
+                names, columns = rows.table.names, rows.table.columns[rows.rows_of(alignment)]
+                if last and last.names == names and np.array_equal(last.columns, columns, equal_nan=True):
+                    columns = last.columns
                 columns.setflags(write=False)
-                kept = Aligned(version, names, columns)
-            self._aligned[alignment.fingerprint] = kept
-            while len(self._aligned) > KEPT_ALIGNMENTS:
+                last = Aligned(version, names, columns)
+            self._aligned[alignment.fingerprint] = last
+            while len(self._aligned) > ALIGNMENTS_IN_MEMORY:
                 del self._aligned[next(iter(self._aligned))]
-            return kept.names, kept.columns
+            return last.names, last.columns
 
     def _read(self) -> Rows:
         version = connectors.version(self._config)

@@ -196,7 +196,7 @@ def _wanting(config: Config, one: StoredContract, among: list[StoredContract]) -
     if one.state == WAITING:
         missing = one.needed - len(one.approved_by(config.approvers))
         if missing > 0:
-            remedy = f"vfl jobs show {config.directory} {digits}; then vfl jobs approve or reject"
+            remedy = f"vfl contracts show {config.directory} {digits}; then vfl contracts approve or reject"
             return Finding(
                 "contracts", "warning", f"{what} waits for people: {missing} to approve it", remedy
             )

@@ -10,7 +10,8 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from parties.config import Config
 from parties.config.files import remove_abandoned
 from parties.contracts import rules
-from parties.feature.dispatcher import Dispatcher
+from parties.feature.dispatcher import Dispatcher, MakeWorker
+from parties.feature.workers import worker_for
 from parties.keys import tls
 from parties.ledger.entries import Ledger
 from parties.link.metrics import Own, PartyMetrics
@@ -23,12 +24,18 @@ from vfl.trace import record_thread
 from vfl.wire.message import MAX_FRAME_BYTES
 
 
-def create_app(config: Config, metrics: PartyMetrics | None = None, clock: Clock = SYSTEM_CLOCK) -> Flask:
-    """Return the application; jobs found open in the database are marked interrupted.
+def create_app(
+    config: Config,
+    metrics: PartyMetrics | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    make_worker: MakeWorker = worker_for,
+) -> Flask:
+    """Return the application; jobs that are open in the database are marked interrupted.
 
     Args:
-        metrics: counts messages, and tells of this party and its open jobs.
-        clock: what the expiry of contracts is held against.
+        metrics: counts messages, and reports this party and its open jobs.
+        clock: the time that the expiry of contracts is compared with.
+        make_worker: makes the worker of a job.
 
     Raises:
         ConfigError: the database cannot be opened.
@@ -38,18 +45,17 @@ def create_app(config: Config, metrics: PartyMetrics | None = None, clock: Clock
     engine = database.connect(config)
     remove_abandoned(config.path(config.store.directory))
     metrics = metrics or PartyMetrics()
-    door = Dispatcher(config, engine, Ledger(engine), metrics.observe, clock)
-    metrics.registry.register(Own(config, door.jobs.open_by_peer))
+    dispatcher = Dispatcher(config, engine, Ledger(engine), metrics.observe, clock, make_worker)
+    metrics.registry.register(Own(config, dispatcher.jobs.open_by_peer))
 
     @app.post(PATH)
     def messages() -> Response:
         began = time.perf_counter_ns()
         with record_thread() as recording:
-            status, frame = door.receive(_fingerprint(), _body)
+            status, frame = dispatcher.receive(_fingerprint(), _body)
         response = Response(frame, status, content_type=CONTENT_TYPE)
         if rules.shows_timing(config, _fingerprint()):
-            told = server_timing(recording.spans, began, time.perf_counter_ns())
-            response.headers[HEADER] = told
+            response.headers[HEADER] = server_timing(recording.spans, began, time.perf_counter_ns())
         return response
 
     @app.get("/healthz")

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 from parties.config import Config
 from parties.contracts import rules
+from parties.contracts.contract_store import StoredContract
 from parties.contracts.verifier import ContractVerifier
 from parties.data.rows import Source
-from parties.feature import handshake_server as welcome
+from parties.feature import handshake_server
 from parties.feature.jobs import Jobs
 from parties.feature.workers import worker_for
 from parties.ledger.entries import Ledger
@@ -30,14 +31,17 @@ from vfl.wire import ledger_messages as m
 from vfl.wire.codec import Envelope, encode
 from vfl.wire.handshake import Hello, encode_handshake, is_handshake
 from vfl.wire.message import Message
-from vfl.wire.session import refusal
+from vfl.wire.session import Handler, refusal
 
 Observer = Callable[[str, str, str, float, int, int], None]
 """Called after each message with peer, kind, outcome, seconds, and the bytes of both frames."""
 
+MakeWorker = Callable[[Config, Source, str, Message, StoredContract], Handler]
+"""Makes the worker of a job; see `parties.feature.workers.worker_for`."""
+
 
 class InternalError(VflError):
-    """A fault of this program; the peer hears of it as ``internal``, the log says where it was."""
+    """A fault of this program; the peer gets the code ``internal``, the log says where it was."""
 
     code = "internal"
 
@@ -47,10 +51,11 @@ class Dispatcher:
 
     Args:
         config: the party's configuration.
-        engine: the party's database, with its contracts and jobs; those found open are marked interrupted.
+        engine: the party's database, with its contracts and jobs; open jobs are marked interrupted.
         ledger: takes an entry for every message.
         observe: counts every message; nobody does by default.
-        clock: what the expiry of contracts is held against.
+        clock: the time that the expiry of contracts is compared with.
+        make_worker: makes the worker of a job.
     """
 
     def __init__(
@@ -60,8 +65,11 @@ class Dispatcher:
         ledger: Ledger,
         observe: Observer = lambda *_: None,
         clock: Clock = SYSTEM_CLOCK,
+        make_worker: MakeWorker = worker_for,
     ) -> None:
         self._config = config
+        self._make_worker = make_worker
+        self._clock = clock
         self._ledger = ledger
         self._source = Source(config)
         self._observe = observe
@@ -81,18 +89,19 @@ class Dispatcher:
             rules.check_any(self._config.peers[peer])
             frame = read()
             if is_handshake(frame):
-                answer, kind = welcome.answer(self._config, self._source, peer, frame), Hello.__name__
+                answer = handshake_server.answer(self._config, self._source, peer, frame, self._clock)
+                kind = Hello.__name__
             else:
                 envelope = PROTOCOL.decode_request(frame)
                 kind = type(envelope.body).__name__
                 answer = encode(self._answer(peer, envelope))
             status, outcome = 200, "ok"
         except Exception as caught:
-            at = where(type(caught), caught.__traceback__)
-            error = caught if isinstance(caught, VflError) else InternalError(at)
-            told = refusal(error, envelope)
-            # What was not understood, or not read, may be of another version: refused in words for every one.
-            answer = encode(told) if envelope else encode_handshake(told.body)
+            place = where(type(caught), caught.__traceback__)
+            error = caught if isinstance(caught, VflError) else InternalError(place)
+            reply = refusal(error, envelope)
+            # A frame that could not be read may be of another version: every version reads a handshake.
+            answer = encode(reply) if envelope else encode_handshake(reply.body)
             status, outcome = error.http_status, error.code
         self._ledger.append("in", peer, frame, answer, outcome)
         took = time.perf_counter() - began
@@ -119,7 +128,7 @@ class Dispatcher:
             peer,
             self._config.peers[peer],
             envelope,
-            lambda kept: worker_for(self._config, self._source, peer, envelope.body, kept),
+            lambda contract: self._make_worker(self._config, self._source, peer, envelope.body, contract),
         )
 
 

@@ -1,20 +1,22 @@
-"""A feature party's end of the handshake: what it tells a peer that says Hello."""
+"""A feature party's end of the handshake: its answer to a peer that says Hello."""
 
 from __future__ import annotations
-
-import time
 
 from parties.config import Config
 from parties.data.rows import Source
 from parties.keys import identity
 from parties.storage.peer_store import PeerStore
+from parties.telemetry.clock import SYSTEM_CLOCK, Clock
 from parties.telemetry.versions import version_of
 from vfl.errors import StateError
 from vfl.wire.handshake import SPOKEN, Agreement, Welcome, agree, decode_hello, encode_handshake
 
 
-def answer(config: Config, source: Source, peer: str, frame: bytes) -> bytes:
+def answer(config: Config, source: Source, peer: str, frame: bytes, clock: Clock = SYSTEM_CLOCK) -> bytes:
     """Return a feature party's answer to a Hello.
+
+    Args:
+        clock: the time that the peer compares its own with.
 
     Raises:
         VersionMismatch: there is no version that both speak.
@@ -23,12 +25,12 @@ def answer(config: Config, source: Source, peer: str, frame: bytes) -> bytes:
     hello = decode_hello(frame)
     agree(peer, hello.versions, hello.package, version_of("vfl"))
     store = PeerStore(config, peer, source)
-    known = {name: _compare(store, name, fingerprint) for name, fingerprint in hello.alignments.items()}
+    alignments = {name: _compare(store, name, fingerprint) for name, fingerprint in hello.alignments.items()}
     allow = [str(permission) for permission in config.peers[peer].allow]
     own = bytes.fromhex(identity.load(config).public) if identity.file_of(config).exists() else None
     pinned = _pinned(config.peers[peer].identity, hello.identity)
-    welcome = Welcome(list(SPOKEN), version_of("vfl"), time.time(), allow, known, own, pinned)
-    return encode_handshake(welcome)
+    reply = Welcome(list(SPOKEN), version_of("vfl"), clock(), allow, alignments, own, pinned)
+    return encode_handshake(reply)
 
 
 def _compare(store: PeerStore, name: str, fingerprint: bytes) -> Agreement:
@@ -40,7 +42,7 @@ def _compare(store: PeerStore, name: str, fingerprint: bytes) -> Agreement:
         return "different"
 
 
-def _pinned(configured: str | None, told: bytes | None) -> Agreement:
-    if configured is None or told is None:
+def _pinned(configured: str | None, shown: bytes | None) -> Agreement:
+    if configured is None or shown is None:
         return "unknown"
-    return "same" if bytes.fromhex(configured) == told else "different"
+    return "same" if bytes.fromhex(configured) == shown else "different"

@@ -1,7 +1,7 @@
 """The jobs of a feature party: their workers in memory, their state in the database.
 
-A worker's half-done work lives in memory only. After a restart every job found open is marked
-interrupted, and its peer is told so: a training goes on in a new job, other work is done again.
+A worker's half-done work lives in memory only. After a restart every job that was open is marked
+interrupted, and its peer hears so: a training goes on in a new job, other work is done again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from parties.contracts import rules
 from parties.contracts.contract_store import StoredContract
 from parties.contracts.verifier import ContractVerifier
 from parties.storage import database
+from parties.storage.job_records import ENDED, INTERRUPTED
+from parties.telemetry.clock import Clock
 from vfl.errors import Interrupted, NotAllowed, OutOfSequence
 from vfl.jobs import JOB_TYPES, PROTOCOL
 from vfl.wire import contract_messages as m
@@ -27,27 +29,23 @@ from vfl.wire.message import Message
 from vfl.wire.protocol import CLOSED, FAILED, NEW
 from vfl.wire.session import FeatureSession, Handler
 
-INTERRUPTED = Interrupted.code
-"""State of a job that was open when the server stopped, or that gave way to another."""
-
 IDLE_SECONDS = 3_600.0
 """A job that its peer has not touched for so long gives way when the peer opens another."""
 
 SPARE_SECONDS = 300.0
 """The same where the peer has as many jobs open as it may: the one left alone for longest gives way."""
 
-KEPT_ENDED = 64
-"""Jobs that ended last: their last answers are given again to a peer that may not have got them."""
-
-ENDED = (CLOSED, FAILED)
+ENDED_JOBS = 64
+"""So many jobs that ended last stay in memory: a peer that missed the last answer of one gets it again."""
 
 
 @dataclass
 class Job:
-    """One job that is going on.
+    """One open job.
 
-    ``opening`` is the kind of message that began it, ``subject`` what it makes, where two jobs cannot make the same: a peer that opens such a job again has
-    given up the first.
+    ``opening`` is the kind of message that began it, ``subject`` what it makes, where two jobs cannot make
+    the same: a peer that opens such a job again has given up the first. ``used`` is when its peer last
+    touched it.
     """
 
     peer: str
@@ -56,10 +54,10 @@ class Job:
     contract: bytes
     session: FeatureSession
     handler: Handler
-    used: float = field(default_factory=time.monotonic)
+    used: float
 
-    def idle(self, seconds: float) -> bool:
-        return not self.session.busy and self.used < time.monotonic() - seconds
+    def idle_since(self, moment: float) -> bool:
+        return not self.session.busy and self.used < moment
 
 
 class Jobs:
@@ -67,17 +65,20 @@ class Jobs:
 
     Args:
         engine: the party's database.
-        notary: signs contracts, and knows those that jobs are under.
+        verifier: signs contracts, and knows those that jobs are under.
+        monotonic: seconds that idle jobs are measured with; they never run backwards.
     """
 
-    def __init__(self, engine: sa.Engine, notary: ContractVerifier) -> None:
+    def __init__(
+        self, engine: sa.Engine, verifier: ContractVerifier, monotonic: Clock = time.monotonic
+    ) -> None:
         self._engine = engine
-        self._notary = notary
+        self._verifier = verifier
+        self._monotonic = monotonic
         self._open: dict[str, Job] = {}
         self._ended: dict[str, Job] = {}
         self._lock = threading.Lock()
-        ended = [INTERRUPTED, *ENDED]
-        self._update(database.jobs.c.state.not_in(ended), state=INTERRUPTED)
+        self._update(database.jobs.c.state.not_in(ENDED), state=INTERRUPTED)
 
     def answer(
         self,
@@ -102,23 +103,23 @@ class Jobs:
             VflError: from the session or the worker.
         """
         if isinstance(envelope.body, m.ProposeContract):
-            reply = self._notary.answer(name, envelope.body)
+            reply = self._verifier.answer(name, envelope.body)
             return Envelope(envelope.job, envelope.sequence, reply, envelope.contract)
-        kept = self._notary.in_force(name, envelope.contract)
+        contract = self._verifier.in_force(name, envelope.contract)
         job = self._find(name, envelope)
         if job is None:
-            job = self._begin(name, peer, envelope, kept, make_handler)
+            job = self._begin(name, peer, envelope, contract, make_handler)
         else:
-            self._notary.check_message(kept, job.opening, envelope.body)
+            self._verifier.check_message(contract, job.opening, envelope.body)
         before = job.session.state
-        job.used = time.monotonic()
+        job.used = self._monotonic()
         try:
             return job.session.answer(envelope, job.handler)
         finally:
-            job.used = time.monotonic()
+            job.used = self._monotonic()
             # A message that leaves the state as it is, as most of scoring do, is in the ledger alone.
             if job.session.state != before:
-                self._keep(envelope.job, job)
+                self._save(envelope.job, job)
 
     def check_closed(self, name: str, job: str) -> None:
         """Raise OutOfSequence unless a job has ended as it should, NotAllowed where it is another peer's."""
@@ -151,7 +152,7 @@ class Jobs:
             if row.state == INTERRUPTED:
                 raise Interrupted("this party let go of the job, as after a restart; open a new job")
             raise OutOfSequence(f"this job is {row.state}; open a new job")
-        if not type(envelope.body) in JOB_TYPES:
+        if type(envelope.body) not in JOB_TYPES:
             raise OutOfSequence(f"this party knows no such job; {_openings()} opens one")
         return None
 
@@ -171,7 +172,10 @@ class Jobs:
             count = sum(job.peer == name for job in self._open.values())
         rules.check_opening(peer, stored.contract, envelope.body, count)
         session = FeatureSession(PROTOCOL, envelope.job)
-        job = Job(name, type(envelope.body), subject, envelope.contract, session, make_handler(stored))
+        handler = make_handler(stored)
+        job = Job(
+            name, type(envelope.body), subject, envelope.contract, session, handler, used=self._monotonic()
+        )
         now = database.now()
         row = {
             "job": envelope.job,
@@ -193,33 +197,35 @@ class Jobs:
 
     def _give_way(self, name: str, subject: tuple[type[Message], str] | None, limit: int) -> None:
         """Let go of jobs that a peer has given up, so that they do not keep it from opening another."""
+        now = self._monotonic()
         with self._lock:
-            of_peer = {key: job for key, job in self._open.items() if job.peer == name}
-            gone = [
+            candidates = {key: job for key, job in self._open.items() if job.peer == name}
+            abandoned = [
                 key
-                for key, job in of_peer.items()
-                if job.idle(IDLE_SECONDS) or (subject is not None and job.subject == subject)
+                for key, job in candidates.items()
+                if job.idle_since(now - IDLE_SECONDS) or (subject is not None and job.subject == subject)
             ]
-            oldest = min(of_peer, key=lambda key: of_peer[key].used, default="")
-            if not gone and len(of_peer) >= limit and of_peer[oldest].idle(SPARE_SECONDS):
-                gone = [oldest]
-            for key in gone:
+            oldest = min(candidates, key=lambda key: candidates[key].used, default="")
+            full = len(candidates) >= limit
+            if not abandoned and full and candidates[oldest].idle_since(now - SPARE_SECONDS):
+                abandoned = [oldest]
+            for key in abandoned:
                 del self._open[key]
-        for key in gone:
+        for key in abandoned:
             # Its worker may be in the middle of a request, and must not write after its successor has begun.
-            of_peer[key].session.end()
-        if gone:
-            self._update(database.jobs.c.job.in_(gone), state=INTERRUPTED)
+            candidates[key].session.end()
+        if abandoned:
+            self._update(database.jobs.c.job.in_(abandoned), state=INTERRUPTED)
 
-    def _keep(self, key: str, job: Job) -> None:
+    def _save(self, key: str, job: Job) -> None:
         """Write the state that a job has come to, and let go of the worker of one that has ended."""
         state, sequence = job.session.state, job.session.sequence
-        if state in ENDED:
+        if state in (CLOSED, FAILED):
             with self._lock:
                 if self._open.pop(key, None) is None:
                     return  # it gave way meanwhile, and is on record so
                 self._ended[key] = replace(job, handler=_nothing)
-                while len(self._ended) > KEPT_ENDED:
+                while len(self._ended) > ENDED_JOBS:
                     del self._ended[next(iter(self._ended))]
         self._update(database.jobs.c.job == key, state=state, sequence=sequence)
 
@@ -229,8 +235,8 @@ class Jobs:
 
 
 def _subject(opening: Message) -> tuple[type[Message], str] | None:
-    made = JOB_TYPES[type(opening)].makes
-    return None if made is None else (type(opening), getattr(opening, made))
+    field = JOB_TYPES[type(opening)].makes
+    return None if field is None else (type(opening), getattr(opening, field))
 
 
 def _nothing(request: Message) -> Message:

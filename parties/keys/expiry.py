@@ -1,4 +1,4 @@
-"""When certificates end, told early enough to renew them."""
+"""When certificates end, with warnings early enough to renew them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Expiry(NamedTuple):
         return (self.ends - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 86_400
 
     def warning(self) -> str:
-        """Return what to say about it, nothing while there is time."""
+        """Return what to say about it, an empty text while there is time."""
         days = self.days()
         if days >= WARN_DAYS:
             return ""
@@ -56,19 +56,23 @@ def expiries(config: Config) -> list[Expiry]:
 def warn(config: Config) -> None:
     """Log a warning for each certificate that ends within ``WARN_DAYS``."""
     try:
-        for found in expiries(config):
-            if text := found.warning():
-                level = logging.ERROR if found.days() < 0 else logging.WARNING
+        for expiry in expiries(config):
+            if text := expiry.warning():
+                level = logging.ERROR if expiry.days() < 0 else logging.WARNING
                 event(level, "certificate", text)
     except ConfigError as error:
         event(logging.ERROR, "certificate", str(error))
 
 
 class Watch:
-    """Warns at once and every day while it is entered."""
+    """Warns at once, and then every day, while it is entered.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    Args:
+        seconds: between two warnings.
+    """
+
+    def __init__(self, config: Config, seconds: float = EVERY_SECONDS) -> None:
+        self._config, self._seconds = config, seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
 
@@ -82,14 +86,13 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(EVERY_SECONDS):
+        while not self._stopped.wait(self._seconds):
             warn(self._config)
 
 
 def _end(file: Path) -> datetime.datetime:
     try:
-        found = x509.load_pem_x509_certificates(file.read_bytes())
+        certificates = x509.load_pem_x509_certificates(file.read_bytes())
     except (OSError, ValueError):
         raise ConfigError(f"{file} holds no certificate; put the one your authority signed there") from None
-    ends = min(certificate.not_valid_after_utc for certificate in found)
-    return ends
+    return min(certificate.not_valid_after_utc for certificate in certificates)

@@ -39,47 +39,47 @@ def prepare_tls(config: Config, dev_ca: Path | None = None) -> tls.Files:
     Raises:
         ConfigError: a next key is there already, or there is no certificate in use.
     """
-    now, following = tls.files_of(config), next_files(config)
+    now, successor = tls.files_of(config), next_files(config)
     hosts = _hosts(now.certificate)
     try:
-        key = tls.new_key(following.key)
+        key = tls.new_key(successor.key)
     except FileExistsError:
-        where = following.key.parent
+        where = successor.key.parent
         raise ConfigError(
             f"{where} has a next key; bring it into use with --activate, or remove it"
         ) from None
     request = tls.signing_request(key, config.party.name, hosts)
     pem = serialization.Encoding.PEM
-    write_private(following.key.with_name("request.pem"), request.public_bytes(pem))
+    write_private(successor.key.with_name("request.pem"), request.public_bytes(pem))
     if dev_ca is not None:
         certificate = tls.issue(tls.development_authority(dev_ca), request)
-        write_private(following.certificate, certificate.public_bytes(pem))
-    return following
+        write_private(successor.certificate, certificate.public_bytes(pem))
+    return successor
 
 
 def activate_tls(config: Config) -> str:
     """Bring the next TLS key into use and return the fingerprint of its certificate.
 
-    What was in use is kept beside it. Broken off half-way, it is finished by calling it again.
+    The previous key stays beside it. Where it was broken off half-way, calling it again finishes it.
 
     Raises:
         ConfigError: there is no next key, or its certificate is not there, not its own, or not valid here.
     """
-    now, following = tls.files_of(config), next_files(config)
-    if not following.certificate.exists():
+    now, successor = tls.files_of(config), next_files(config)
+    if not successor.certificate.exists():
         raise ConfigError(
-            f"{following.certificate} is not there; make a key with `vfl party rotate-tls`, and have its "
+            f"{successor.certificate} is not there; make a key with `vfl party rotate-tls`, and have its "
             "request signed"
         )
-    if following.key.exists():
-        check_pair(following)
-        kept = private_directory(now.key.with_name(PREVIOUS))
+    if successor.key.exists():
+        check_pair(successor)
+        previous = private_directory(now.key.with_name(PREVIOUS))
         for file in (now.certificate, now.key):
-            shutil.copy2(file, kept / file.name)
-        os.replace(following.key, now.key)
-    check_pair(tls.Files(following.certificate, now.key, now.ca))
-    os.replace(following.certificate, now.certificate)
-    shutil.rmtree(following.key.parent)
+            shutil.copy2(file, previous / file.name)
+        os.replace(successor.key, now.key)
+    check_pair(tls.Files(successor.certificate, now.key, now.ca))
+    os.replace(successor.certificate, now.certificate)
+    shutil.rmtree(successor.key.parent)
     return tls.fingerprint_of_file(now.certificate)
 
 
@@ -134,15 +134,15 @@ def conclude(directory: Path, peer: str) -> Config:
     Raises:
         ConfigError: no such peer, no next certificate of it, or ``party.toml`` has to be edited by hand.
     """
-    known = configuration.load(directory).peers.get(peer)
-    following = known.next_fingerprint if known else None
-    if following is None:
+    entry = configuration.load(directory).peers.get(peer)
+    successor = entry.next_fingerprint if entry else None
+    if successor is None:
         raise ConfigError(f"peers.{peer} has no next_fingerprint; give it one with --next")
     return _edit(
         directory,
         peer,
-        lambda _: f'fingerprint = "{following}"',
-        fingerprint=following,
+        lambda _: f'fingerprint = "{successor}"',
+        fingerprint=successor,
         next_fingerprint=None,
     )
 

@@ -88,11 +88,18 @@ def signing_request(
     )
 
 
-def issue(authority: Authority, request: x509.CertificateSigningRequest) -> x509.Certificate:
-    """Sign a request with the development authority, for use at both ends of a connection."""
+def issue(
+    authority: Authority, request: x509.CertificateSigningRequest, days: float = DEVELOPMENT_DAYS
+) -> x509.Certificate:
+    """Sign a request with the development authority, for use at both ends of a connection.
+
+    Args:
+        days: how long the certificate lasts.
+    """
     usage = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     hosts = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    builder = _builder(request.subject, authority.certificate.subject, request.public_key())  # type: ignore[arg-type]
+    issuer = authority.certificate.subject
+    builder = _builder(request.subject, issuer, request.public_key(), days)  # type: ignore[arg-type]
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
@@ -212,7 +219,10 @@ def _sign_authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    days: float = DEVELOPMENT_DAYS,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.timezone.utc)
     return (
@@ -222,7 +232,7 @@ def _builder(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=DEVELOPMENT_DAYS))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 

@@ -48,14 +48,14 @@ class Binner:
         Raises:
             as `parties.label.trainer.Trainer.train`.
         """
-        client, given, name = self._client, name, chosen("binning", name)
+        client, chosen_name, name = self._client, name, chosen("binning", name)
         client.models.check_new_binning(name)
         data = TrainingData.load(client, alignment, validation_fraction, seed=0)
         contract = client.contracts.obtain(
             "bin",
             data.alignments,
-            free=partial(client.models.is_free, "binnings") if given is None else None,
-            alignment=data.aligned.alignment,
+            free=partial(client.models.is_free, "binnings") if chosen_name is None else None,
+            alignment=data.record.alignment,
             binning=name,
             rows=len(data.table.labels),
             key_bits=data.key.public_key.bits,
@@ -77,7 +77,7 @@ class Binner:
         )
         record = BinningRecord(
             binning=name,
-            alignment=data.aligned.alignment,
+            alignment=data.record.alignment,
             rows=int((~data.watch).sum()),
             validation_fraction=validation_fraction,
             seconds=round(time.monotonic() - started, 3),

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Protocol
 
 from parties.config import Config
 from parties.config.files import remove_abandoned
 from parties.contracts.client import ContractClient, SignedContract
 from parties.data import connectors, rows
 from parties.data.rows import Rows
+from parties.keys import paillier
 from parties.ledger.entries import Ledger
 from parties.link.channels import channel_to_peers
-from parties.link.retry import until_done
+from parties.link.retry import PATIENCE, Patience, until_done
 from parties.link.transport import HttpsChannel
 from parties.storage import database
 from parties.storage.model_store import AlignmentRecord, ModelStore
 from parties.storage.names import chosen
 from parties.telemetry.clock import SYSTEM_CLOCK, Clock
 from parties.telemetry.progress import Progress, silent
+from vfl.crypto.paillier import PrivateKey
 from vfl.errors import ConfigError
 from vfl.psi import label_party as psi
 from vfl.psi.alignment import Alignment, Mode
 from vfl.trace import Span
+from vfl.wire.channel import Channel
 from vfl.wire.session import LabelSession
+
+
+class Transport(Channel, Protocol):
+    """Carries frames to the peers, as `parties.link.transport.HttpsChannel` does."""
+
+    def spans(self) -> dict[str, list[Span]]:
+        """Return the steps that each peer reported."""
+
+    def close(self) -> None:
+        """Close the connections."""
 
 
 class LabelClient:
@@ -31,10 +45,13 @@ class LabelClient:
 
     Args:
         config: of a party whose role is label.
-        clock: what the expiry of contracts is held against.
+        clock: the time that the expiry of contracts is compared with.
+        transport: carries frames; HTTPS by default.
+        patience: how long a message is tried again.
+        open_key: opens the Paillier key of a configuration.
 
     Attributes:
-        models: what the party keeps.
+        models: alignments, binnings and models of the party.
         channel: carries messages to the peers.
         contracts: has contracts signed.
 
@@ -42,7 +59,15 @@ class LabelClient:
         ConfigError: the role is another one, or no peer is configured.
     """
 
-    def __init__(self, config: Config, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        transport: Transport | None = None,
+        patience: Patience = PATIENCE,
+        open_key: Callable[[Config], PrivateKey] = paillier.private_key,
+    ) -> None:
         if config.party.role != "label":
             raise ConfigError(f"{config.party.name} is a feature party; the label party runs this command")
         if not config.peers:
@@ -50,14 +75,21 @@ class LabelClient:
         self.config = config
         self.models = ModelStore(config)
         remove_abandoned(config.path(config.store.directory))
-        self._https = HttpsChannel(config)
+        self._transport = transport or HttpsChannel(config)
+        self._open_key = open_key
         engine = database.connect(config)
-        self.channel = channel_to_peers(self._https, Ledger(engine), config, retrying=True)
+        self.channel = channel_to_peers(
+            self._transport, Ledger(engine), config, retrying=True, patience=patience
+        )
         self.contracts = ContractClient(config, self.channel, engine, clock)
 
     def close(self) -> None:
         """Close the connections."""
-        self._https.close()
+        self._transport.close()
+
+    def private_key(self) -> PrivateKey:
+        """Return the Paillier key of this party, made when it is first needed; raises KeyFileError."""
+        return self._open_key(self.config)
 
     def align(
         self,
@@ -85,20 +117,20 @@ class LabelClient:
         return self.align_rows(name, mode, config, table, on_progress)[0]
 
     def peer_spans(self) -> dict[str, list[Span]]:
-        """Return the steps that each peer told of while this process was recorded."""
-        return self._https.spans()
+        """Return the steps that each peer reported while this process was recorded."""
+        return self._transport.spans()
 
     def align_rows(
-        self, given: str | None, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
+        self, chosen_name: str | None, mode: Mode, config: Config, loaded: Rows, on_progress: Progress
     ) -> tuple[AlignmentRecord, dict[str, Alignment]]:
-        """Align rows that are loaded, under a name that was given or is made up; raises as :meth:`align`."""
-        name, count = chosen("alignment", given), len(loaded.identifiers.keys)
-        free = partial(self.models.is_free, "alignments") if given is None else None
-        agreed = self.contracts.obtain("align", config.peers, free=free, alignment=name, rows=count)
-        name = agreed.terms.alignment or name
-        made = until_done(
+        """Align rows that are loaded, under the chosen name or a fresh one; raises as :meth:`align`."""
+        name, count = chosen("alignment", chosen_name), len(loaded.identifiers.keys)
+        free = partial(self.models.is_free, "alignments") if chosen_name is None else None
+        contract = self.contracts.obtain("align", config.peers, free=free, alignment=name, rows=count)
+        name = contract.terms.alignment or name
+        alignments = until_done(
             lambda: psi.align(
-                self.sessions(config.peers, agreed), loaded.identifiers, name, mode, on_progress
+                self.sessions(config.peers, contract), loaded.identifiers, name, mode, on_progress
             )
         )
         record = AlignmentRecord(
@@ -106,19 +138,19 @@ class LabelClient:
             mode=mode,
             source=connectors.describe(config),
             rows=count,
-            common={peer: len(alignment.identifiers) for peer, alignment in made.items()},
+            common={peer: len(alignment.identifiers) for peer, alignment in alignments.items()},
             population=rows.population(loaded.identifiers.keys),
             created=database.now(),
         )
-        self.models.save_alignment(record, made)
-        return record, made
+        self.models.save_alignment(record, alignments)
+        return record, alignments
 
-    def aligned(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
+    def load_alignment(self, name: str | None) -> tuple[AlignmentRecord, dict[str, Alignment]]:
         """Return an alignment, the newest one of ``[data]`` by default; raises StateError."""
         return self.models.load_alignment(
             name or self.models.latest_alignment(connectors.describe(self.config))
         )
 
-    def sessions(self, peers: Iterable[str], agreed: SignedContract) -> dict[str, LabelSession]:
+    def sessions(self, peers: Iterable[str], contract: SignedContract) -> dict[str, LabelSession]:
         """Return new conversations with peers under a contract."""
-        return {peer: LabelSession(self.channel, peer, contract=agreed.digest) for peer in peers}
+        return {peer: LabelSession(self.channel, peer, contract=contract.digest) for peer in peers}

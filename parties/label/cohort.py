@@ -51,4 +51,4 @@ def taking_part(record: AlignmentRecord, alignments: Mapping[str, Alignment], lo
         raise NotAligned(f"the data has changed since alignment {record.alignment}; align again")
     if record.mode == "left":
         return loaded.label_table
-    return loaded.only(next(iter(alignments.values())).identifiers).label_table
+    return loaded.only(next(iter(alignments.values()))).label_table

@@ -21,7 +21,7 @@ TOGETHER = "together"
 """Name of the view of all parties."""
 
 RowsAre = Literal["validation", "training", "source"]
-"""Which rows: kept out of training, those of training where none were, or of another source."""
+"""Which rows: left out of training, those of training where none were, or of another source."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,16 @@ def score_views(
     """
     if not set(np.unique(table.labels)) <= {0.0, 1.0}:
         raise DataError("evaluation is for labels 0 and 1")
-    known = [table.rows_of(alignments[peer]) for peer in part.owners]
+    rows_in_label_table = [table.rows_of(alignments[peer]) for peer in part.owners]
     alone, joint = ALGORITHMS.predictor(bank_only), ALGORITHMS.predictor(part)
 
     def score(partners: list[str]) -> Float32:
         if not partners:
             return alone.predict(table.columns)[counted]
-        theirs = [of if peer in partners else None for peer, of in zip(part.owners, answers, strict=True)]
-        return joint.predict(table.columns, theirs, known)[counted]
+        peer_answers = [
+            answer if peer in partners else None for peer, answer in zip(part.owners, answers, strict=True)
+        ]
+        return joint.predict(table.columns, peer_answers, rows_in_label_table)[counted]
 
     partners: dict[str, list[str]] = {f"{label_party} alone": []}
     if len(part.owners) > 1:
@@ -105,5 +107,5 @@ def score_views(
         amounts=None if table.amounts is None else table.amounts[counted],
         days=None if table.days is None else table.days[counted],
         partners=partners,
-        scores={name: score(of) for name, of in partners.items()},
+        scores={name: score(view) for name, view in partners.items()},
     )

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from parties.config import Config
 from parties.data import rows
-from parties.keys.paillier import private_key
+from parties.keys import paillier
 from parties.label.binning import Binner
-from parties.label.client import LabelClient
+from parties.label.client import LabelClient, Transport
 from parties.label.scoring import BatchScoring
 from parties.label.trainer import Trainer
+from parties.link.retry import PATIENCE, Patience
 from parties.storage.model_store import ModelRecord
 from parties.storage.training_checkpoints import Training
 from parties.telemetry.clock import SYSTEM_CLOCK, Clock
 from vfl.algorithms.registry import ALGORITHMS
+from vfl.crypto.paillier import PrivateKey
 from vfl.estimators.federation import Federation
 from vfl.psi.alignment import Alignment
-from vfl.scoring import label_party as scoring
+from vfl.scoring.label_party import ask_part
 from vfl.wire.contract import Action
 
 
@@ -29,24 +31,32 @@ class LabelParty:
 
     Args:
         config: of a party whose role is label.
-        clock: what the expiry of contracts is held against.
+        clock: the time that the expiry of contracts is compared with.
+        transport, patience, open_key: as for `parties.label.client.LabelClient`.
 
     Raises:
         ConfigError: the role is another one, or no peer is configured.
     """
 
-    def __init__(self, config: Config, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._client = client = LabelClient(config, clock)
-        trainer, self._scoring = Trainer(client), BatchScoring(client)
-        self._trainer = trainer
-        self.align = client.align
-        self.peer_spans = client.peer_spans
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        transport: Transport | None = None,
+        patience: Patience = PATIENCE,
+        open_key: Callable[[Config], PrivateKey] = paillier.private_key,
+    ) -> None:
+        client = LabelClient(config, clock, transport=transport, patience=patience, open_key=open_key)
+        trainer, scoring = Trainer(client), BatchScoring(client)
+        self._client, self._trainer, self._scoring = client, trainer, scoring
+        # The methods of the parts are those of the whole, with their signatures and docstrings.
+        self.align, self.peer_spans = client.align, client.peer_spans
         self.bin = Binner(client).bin
         self.train, self.resume = trainer.train, trainer.resume
-        self.score, self.population = self._scoring.score, self._scoring.population
-        self.score_population = self._scoring.score_population
-        self.obtain_scoring_contracts = self._scoring.obtain_contracts
-        self.evaluation_data = self._scoring.evaluation_data
+        self.score, self.score_population = scoring.score, scoring.score_population
+        self.population, self.evaluation_data = scoring.population, scoring.evaluation_data
+        self.obtain_scoring_contracts = scoring.obtain_contracts
 
     def __enter__(self) -> LabelParty:
         return self
@@ -56,7 +66,7 @@ class LabelParty:
 
     @property
     def broken_off(self) -> Training | None:
-        """The training that this party was at last, where it did not end and can go on."""
+        """The last training of this party, where it did not end and can be resumed."""
         return self._trainer.broken_off
 
     def record(self, model: str) -> ModelRecord:
@@ -73,7 +83,7 @@ class LabelParty:
         _, part = self._client.models.load_model(model)
         contract = self._client.contracts.obtain("export", part.owners, model=model)
         sessions = self._client.sessions(part.owners, contract)
-        parts = {peer: scoring.ask_part(session, model) for peer, session in sessions.items()}
+        parts = {peer: ask_part(session, model) for peer, session in sessions.items()}
         return ALGORITHMS.model_type_of(part).merge(part, parts, self._client.config.party.name)
 
     def labelled_rows(self) -> tuple[pd.DataFrame, pd.Series[float]]:
@@ -96,8 +106,8 @@ class LabelParty:
             StateError: there is none of that name.
             KeyFileError: the Paillier key cannot be opened.
         """
-        _, alignments = self._client.aligned(alignment)
-        key = private_key(self._client.config)
+        _, alignments = self._client.load_alignment(alignment)
+        key = self._client.private_key()
         return Federation(self._client.channel, alignments, key, self._contracts_for)
 
     def _contracts_for(

@@ -53,8 +53,9 @@ def scorecard(config: Config, model: str, scale: Scale, peer: str | None = None)
     base, peers = None, dict[str, float]()
     if isinstance(part, LinearLabelPart):
         base = scale.base_points(part.intercept)
-        strangers = zip(part.owners, part.peers, strict=True)
-        peers = {name: -scale.factor * of.unknown for name, of in strangers}
+        peers = {
+            name: -scale.factor * terms.unknown for name, terms in zip(part.owners, part.peers, strict=True)
+        }
     return Scorecard(
         model=model,
         party=config.party.name,
@@ -77,10 +78,10 @@ def _label_part(config: Config, model: str) -> LinearLabelPart:
 def _feature_part(config: Config, model: str, peer: str | None) -> LinearFeaturePart:
     source = Source(config)
     stores = {name: PeerStore(config, name, source) for name in config.peers if peer in (None, name)}
-    having = [name for name, store in stores.items() if store.has("part", model)]
-    if len(having) > 1:
-        raise StateError(f"{', '.join(having)} each have a model {model}; say which with --peer")
-    part = stores[having[0]].load_part(model) if having else None
+    owners = [name for name, store in stores.items() if store.has("part", model)]
+    if len(owners) > 1:
+        raise StateError(f"{', '.join(owners)} each have a model {model}; name one with --peer")
+    part = stores[owners[0]].load_part(model) if owners else None
     if not isinstance(part, LinearFeaturePart):
-        raise StateError(f"this party has no share of a linear model {model}")
+        raise StateError(f"this party has no part of a linear model {model}")
     return part

@@ -69,7 +69,7 @@ class BatchScoring:
         return self._population(config, loaded, part.owners, on_progress)
 
     def obtain_contracts(self, model: str, alignments: Sequence[str]) -> None:
-        """Have every contract signed that scoring needs, to be told of all at once that wait for people.
+        """Obtain every contract that scoring needs; one error names all that wait for people.
 
         Args:
             alignments: of the customers to score.
@@ -111,7 +111,7 @@ class BatchScoring:
 
         Args:
             source: a labelled file; by default the validation rows of training, or all of its rows
-                where none were kept out.
+                where none were left out.
             amount, day: columns in place of those of ``[data]``.
 
         Raises:
@@ -124,8 +124,8 @@ class BatchScoring:
         rows_are: RowsAre = "source"
         counted = None
         if source is None:
-            aligned, alignments = self._client.aligned(record.alignment)
-            table, alignment = taking_part(aligned, alignments, loaded), aligned.alignment
+            alignment_record, alignments = self._client.load_alignment(record.alignment)
+            table, alignment = taking_part(alignment_record, alignments, loaded), alignment_record.alignment
             training = ALGORITHMS.named(record.algorithm).training
             seed = training.validation_seed(part.params) if training else 0
             counted = rows.drawn(table.identifiers, record.validation_fraction, seed)
@@ -160,10 +160,10 @@ class BatchScoring:
     def _population(
         self, config: Config, loaded: Rows, peers: Sequence[str], on_progress: Progress
     ) -> Population:
-        made = self._models.alignment_of(rows.population(loaded.identifiers.keys), peers)
+        name = self._models.alignment_of(rows.population(loaded.identifiers.keys), peers)
         record, alignments = (
-            self._models.load_alignment(made)
-            if made is not None
+            self._models.load_alignment(name)
+            if name is not None
             else self._client.align_rows(None, "left", config, loaded, on_progress)
         )
         return Population(record, alignments, loaded)

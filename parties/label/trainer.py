@@ -1,4 +1,4 @@
-"""How a label party trains models with its peers, under contracts, and goes on after it was broken off."""
+"""How a label party trains models with its peers, under contracts, and resumes a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from parties.contracts.client import SignedContract
 from parties.data import rows
-from parties.keys.paillier import private_key
 from parties.label.client import LabelClient
 from parties.label.cohort import taking_part
 from parties.link.retry import until_done
@@ -34,13 +33,13 @@ class TrainingData:
     """What a job works on.
 
     Attributes:
-        aligned, alignments: the alignment as it is on record, and by peer.
+        record, alignments: the alignment, and its part with each peer.
         table: the rows that take part.
-        watch: bool [n], those kept out for validation.
+        watch: bool [n], the validation rows among them.
         key: of the label party's cipher.
     """
 
-    aligned: AlignmentRecord
+    record: AlignmentRecord
     alignments: dict[str, Alignment]
     table: LabelTable
     watch: Bool
@@ -59,10 +58,10 @@ class TrainingData:
         """
         if not 0 <= validation_fraction <= 0.9:
             raise ParameterError(f"validation_fraction={validation_fraction} (allowed: 0 to 0.9)")
-        record, alignments = client.aligned(alignment)
+        record, alignments = client.load_alignment(alignment)
         table = taking_part(record, alignments, rows.load(client.config))
         watch = rows.drawn(table.identifiers, validation_fraction, seed)
-        key = private_key(client.config)  # made when first needed, which is no part of training
+        key = client.private_key()  # made when first needed, which is no part of training
         return cls(record, alignments, table, watch, key)
 
 
@@ -97,88 +96,91 @@ class Trainer:
             name: of the model; a fresh one by default.
             params: those of ``[model]`` by default; their class says which algorithm trains.
             binning: in whose weights of evidence the columns take part, where the algorithm takes any.
-            validation_fraction: fraction of rows, 0 to 0.9, kept out of training to watch the metric on.
+            validation_fraction: fraction of rows, 0 to 0.9, left out of training to compute the metric on.
 
         Raises:
             ParameterError: the validation fraction is out of range, or does not fit the binning.
             NotAligned: the data has changed since it was aligned.
             DataError, StateError, KeyFileError, PeerError: as their names say.
         """
-        given, name = name, chosen("model", name)
+        chosen_name, name = name, chosen("model", name)
         self._models.check_new_model(name)
         self._checkpoints.check_new(name)
-        asked = Training.of(
+        training = Training.of(
             params or self._client.config.model,
             model=name,
-            alignment=self._client.aligned(alignment)[0].alignment,
+            alignment=self._client.load_alignment(alignment)[0].alignment,
             binning=binning,
             validation_fraction=validation_fraction,
         )
-        data, evidence = self._data_of(asked)
-        contract = self._contract(asked, data, self._is_free if given is None else None)
-        asked = msgspec.structs.replace(asked, model=contract.terms.model or name)
-        with self._checkpoints.locked(asked.model):
-            self._models.check_new_model(asked.model)  # by a process that had the lock until now
-            self._checkpoints.check_new(asked.model)
-            return self._train(asked, data, evidence, contract, on_progress)
+        data, evidence = self._data_of(training)
+        contract = self._contract(training, data, self._is_free if chosen_name is None else None)
+        training = msgspec.structs.replace(training, model=contract.terms.model or name)
+        with self._checkpoints.locked(training.model):
+            self._models.check_new_model(training.model)  # by a process that had the lock until now
+            self._checkpoints.check_new(training.model)
+            return self._train(training, data, evidence, contract, on_progress)
 
     def resume(self, model: str, *, on_progress: Progress = silent) -> ModelRecord:
-        """Go on with a training that was broken off, to the model that it would have made.
+        """Resume a training that was broken off, to the same model that it would have made.
 
         Raises:
-            StateError: no such training, or another process is at it.
+            StateError: no such training, or another process runs it.
             NotAligned: the data has changed since it began.
             PeerError, KeyFileError: as :meth:`train`.
         """
         model = chosen("model", model)
-        if self._models.has_model(model):  # it was broken off after all was done
+        if self._models.has_model(model):  # it was broken off after its last step
             self._checkpoints.remove(model)
             return self._models.load_record(model)
         with self._checkpoints.locked(model):
-            asked = self._checkpoints.load(model)
-            data, evidence = self._data_of(asked)
-            return self._train(asked, data, evidence, self._contract(asked, data, None), on_progress)
+            training = self._checkpoints.load(model)
+            data, evidence = self._data_of(training)
+            return self._train(training, data, evidence, self._contract(training, data, None), on_progress)
 
     @property
     def broken_off(self) -> Training | None:
-        """The training that this party was at last, where it did not end and can go on."""
+        """The last training of this party, where it did not end and can be resumed."""
         return self._checkpointer.training if self._checkpointer else None
 
-    def _data_of(self, asked: Training) -> tuple[TrainingData, NamedBinning | None]:
+    def _data_of(self, training: Training) -> tuple[TrainingData, NamedBinning | None]:
         """Return what a training works on, and its binning; raises as :meth:`train`."""
-        evidence = self._evidence(asked)
-        seed = asked.how.validation_seed(asked.params)
-        return TrainingData.load(self._client, asked.alignment, asked.validation_fraction, seed), evidence
+        evidence = self._evidence(training)
+        seed = training.method.validation_seed(training.params)
+        return TrainingData.load(
+            self._client, training.alignment, training.validation_fraction, seed
+        ), evidence
 
-    def _evidence(self, asked: Training) -> NamedBinning | None:
-        if asked.binning is None:
+    def _evidence(self, training: Training) -> NamedBinning | None:
+        if training.binning is None:
             return None
-        if not asked.how.takes_binning:
+        if not training.method.takes_binning:
             raise ParameterError(
-                f"{asked.algorithm} bin columns for themselves: leave the binning out, or train a linear model"
+                f"{training.algorithm} bin columns for themselves: "
+                "leave the binning out, or train a linear model"
             )
-        record, content = self._models.load_binning(asked.binning)
-        if record.validation_fraction != asked.validation_fraction:
+        record, content = self._models.load_binning(training.binning)
+        if record.validation_fraction != training.validation_fraction:
             raise ParameterError(
-                f"binning {asked.binning} kept out {record.validation_fraction:g} of the rows; train with the "
-                "same validation fraction, or the labels of validation rows are in its weights of evidence"
+                f"binning {training.binning} left out {record.validation_fraction:g} of the rows; train with "
+                "the same validation fraction, or its weights of evidence use labels of validation rows"
             )
-        return named_binning(asked.binning, content)
+        return named_binning(training.binning, content)
 
     def _contract(
-        self, asked: Training, data: TrainingData, free: Callable[[str], bool] | None
+        self, training: Training, data: TrainingData, free: Callable[[str], bool] | None
     ) -> SignedContract:
         return self._client.contracts.obtain(
             "train",
             data.alignments,
             free=free,
-            alignment=asked.alignment,
-            model=asked.model,
-            binning=asked.binning,
+            alignment=training.alignment,
+            model=training.model,
+            binning=training.binning,
             rows=len(data.table.labels),
             key_bits=data.key.public_key.bits,
-            algorithm=asked.algorithm,
-            terms=dict(asked.how.terms(asked.params)),
+            algorithm=training.algorithm,
+            terms=dict(training.method.terms(training.params)),
         )
 
     def _is_free(self, name: str) -> bool:
@@ -186,18 +188,20 @@ class Trainer:
 
     def _train(
         self,
-        asked: Training,
+        training: Training,
         data: TrainingData,
         evidence: NamedBinning | None,
         contract: SignedContract,
         on_progress: Progress,
     ) -> ModelRecord:
-        """Train from where a training stands; what is kept of it goes once the model is saved."""
-        params, how = asked.params, asked.how
+        """Train from the last checkpoint, which is removed once the model is saved."""
+        params, method = training.params, training.method
         content = digest(data.table, data.watch)
-        if asked.data not in (b"", content):
-            raise NotAligned(f"the data has changed since the training of {asked.model} began; train anew")
-        checkpointer = TrainingCheckpointer(self._checkpoints, msgspec.structs.replace(asked, data=content))
+        if training.data not in (b"", content):
+            raise NotAligned(f"the data has changed since the training of {training.model} began; train anew")
+        checkpointer = TrainingCheckpointer(
+            self._checkpoints, msgspec.structs.replace(training, data=content)
+        )
         self._checkpointer = checkpointer
         alone = TrainingInputs(
             sessions={},
@@ -206,12 +210,12 @@ class Trainer:
             watch=data.watch,
             private_key=data.key,
             profile=self._client.config.crypto.profile,
-            model_id=asked.model,
+            model_id=training.model,
             binning=evidence,
         )
 
-        def together() -> TrainingInputs:
-            """What the joint training is given: new conversations, and where it stands by now."""
+        def joint_inputs() -> TrainingInputs:
+            """Return the inputs of the joint training: new conversations, and the last checkpoint."""
             return replace(
                 alone,
                 sessions=self._client.sessions(data.alignments, contract),
@@ -221,25 +225,25 @@ class Trainer:
                 keep=checkpointer.keep,
             )
 
-        trained = until_done(lambda: how.run(together(), params))
+        trained = until_done(lambda: method.run(joint_inputs(), params))
         seconds = checkpointer.seconds
         record = ModelRecord(
-            model=asked.model,
-            alignment=asked.alignment,
-            algorithm=asked.algorithm,
-            binning=asked.binning,
+            model=training.model,
+            alignment=training.alignment,
+            algorithm=training.algorithm,
+            binning=training.binning,
             rows=int((~data.watch).sum()),
             validation_rows=int(data.watch.sum()),
-            validation_fraction=asked.validation_fraction,
+            validation_fraction=training.validation_fraction,
             metric=trained.metric,
             history=trained.history,
             facts=msgspec.to_builtins(trained.facts),
             seconds=seconds,
             created=database.now(),
         )
-        # With nobody to keep anything from, all algorithms of a kind of model are the same.
-        usual = ALGORITHMS.of_model_type(how.model_type.name).training or how
-        self._models.save_model(record, trained.part, usual.run(alone, params).part)
-        self._checkpoints.remove(asked.model)
+        # Without peers there is nothing to protect: all algorithms of a model type train the same model.
+        plain = ALGORITHMS.of_model_type(method.model_type.name).training or method
+        self._models.save_model(record, trained.part, plain.run(alone, params).part)
+        self._checkpoints.remove(training.model)
         self._checkpointer = None
         return record

@@ -6,11 +6,13 @@ from parties.config import Config
 from parties.ledger.entries import Ledger, LedgerChannel
 from parties.ledger.heads import SigningChannel
 from parties.link.handshake import HandshakeChannel
-from parties.link.retry import RetryingChannel
+from parties.link.retry import PATIENCE, Patience, RetryingChannel
 from vfl.wire.channel import Channel
 
 
-def channel_to_peers(transport: Channel, ledger: Ledger, config: Config, *, retrying: bool) -> Channel:
+def channel_to_peers(
+    transport: Channel, ledger: Ledger, config: Config, *, retrying: bool, patience: Patience = PATIENCE
+) -> Channel:
     """Return what carries a label party's messages.
 
     From the transport outwards: every exchange goes into the ledger, also one that failed; a message that got
@@ -22,8 +24,9 @@ def channel_to_peers(transport: Channel, ledger: Ledger, config: Config, *, retr
         config: of the label party.
         retrying: whether somebody waits for the work and not for an answer: a scoring request has a fallback
             and no time for a second try.
+        patience: how long a message is tried again.
     """
     channel: Channel = LedgerChannel(transport, ledger)
     if retrying:
-        channel = RetryingChannel(channel)
+        channel = RetryingChannel(channel, patience)
     return HandshakeChannel(SigningChannel(channel, ledger, config))

@@ -5,17 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from parties.link.transport import NoConnection, Untrusted
 from vfl.errors import Interrupted, PeerRefused, PeerUnreachable
 from vfl.wire.channel import Channel
 
-PATIENCE_SECONDS = 180.0
-"""How long a message is tried again from its first failure on."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
-"""Seconds between two tries; every pause is twice as long as the one before."""
+class Patience(NamedTuple):
+    """How long a message is tried again, in seconds.
+
+    seconds: from its first failure on.
+    first_pause, longest_pause: between two tries; every pause is twice as long as the one before.
+    """
+
+    seconds: float = 180.0
+    first_pause: float = 0.25
+    longest_pause: float = 5.0
+
+
+PATIENCE = Patience()
 
 ATTEMPTS = 10
 """How often work that a peer interrupts is done, in all."""
@@ -33,17 +42,17 @@ class RetryingChannel:
 
     Args:
         channel: carries the frames.
-        seconds: how long to try.
+        patience: how long to try.
     """
 
-    def __init__(self, channel: Channel, seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, channel: Channel, patience: Patience = PATIENCE) -> None:
         self._channel = channel
-        self._seconds = seconds
+        self._patience = patience
         self._met: set[str] = set()
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
         """Return the peer's reply frame; raises what the channel raises, PeerUnreachable once time is up."""
-        deadline, pause = None, FIRST_PAUSE
+        deadline, pause = None, self._patience.first_pause
         while True:
             try:
                 answer = self._channel.exchange(peer, frame)
@@ -56,13 +65,13 @@ class RetryingChannel:
                     self._met.add(peer)
                 now = time.monotonic()
                 if deadline is None:
-                    deadline = now + self._seconds
+                    deadline = now + self._patience.seconds
                     if peer in self._met:
-                        log.warning("%s; trying again for %.0f s", error, self._seconds)
+                        log.warning("%s; trying again for %.0f s", error, self._patience.seconds)
                 if peer not in self._met or now + pause > deadline:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, self._patience.longest_pause)
 
 
 def until_done(work: Callable[[], _Result]) -> _Result:

@@ -1,1 +1,1 @@
-"""What a party keeps: its database, and its files of alignments, binnings and models."""
+"""The storage of a party: its database, and its files of alignments, binnings and models."""

@@ -147,8 +147,8 @@ def _explain(context: sa.engine.ExceptionContext) -> None:
             f"the database of this party is damaged ({context.original_exception}); restore it from a copy"
         ) from None
     if isinstance(context.sqlalchemy_exception, (sa.exc.OperationalError, sa.exc.InternalError)):
-        of_sqlite = context.dialect.name == "sqlite"
-        reason = str(context.original_exception) if of_sqlite else type(context.original_exception).__name__
+        is_sqlite = context.dialect.name == "sqlite"
+        reason = str(context.original_exception) if is_sqlite else type(context.original_exception).__name__
         raise StateError(
             f"the database of this party cannot be used ({reason}); see that it runs, that its disk has room "
             "and that this party's user may write there, then try again"
@@ -157,7 +157,7 @@ def _explain(context: sa.engine.ExceptionContext) -> None:
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
     """Write-ahead logging: readers do not wait, and a commit of one entry costs no disk flush."""
-    # A text whose bytes somebody damaged has to be read before it can be told of.
+    # A text with damaged bytes must be readable, so that it can be reported.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")

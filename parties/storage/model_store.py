@@ -1,4 +1,4 @@
-"""What a label party keeps: alignments with every peer, binnings, shares of models, how each came about."""
+"""The files of a label party: alignments with every peer, binnings, parts of models, and their records."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from vfl.model.part import LabelPart
 from vfl.psi.alignment import Alignment
 
 RECORD = "record.json"
-"""Written last: an alignment or model without it was not finished and does not count."""
+"""Written last: an alignment, binning or model without it is incomplete and does not count."""
 
 PART, BANK_ONLY = "part.json", "bank_only.json"
-"""The label party's share of a model, and the whole of the model that it trained alone beside it."""
+"""The label party's part of a model, and the whole of the model that it trained alone beside it."""
 
 BINNING = "binning.json"
 
@@ -56,7 +56,7 @@ class BinningRecord(Struct, frozen=True, kw_only=True):
 
     Attributes:
         binning, alignment: their names.
-        rows, validation_fraction: rows that were counted, and the share kept out for validation.
+        rows, validation_fraction: rows that were counted, and the fraction left out for validation.
         seconds: wall time.
         created: UTC.
     """
@@ -75,11 +75,11 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     Attributes:
         model, alignment: their names.
         algorithm: name of the algorithm that trained it.
-        binning: in whose weights of evidence the columns took part, if in any.
-        rows, validation_rows: rows trained on, and rows kept out for validation.
-        validation_fraction: as asked.
-        metric: name of what was watched; ``history`` has its value after each round.
-        facts: what else there is to say of such a model, see `vfl.model.model_type.ModelType`.
+        binning: the binning whose weights of evidence the columns were coded in, if any.
+        rows, validation_rows: training rows, and rows left out for validation.
+        validation_fraction: as the caller chose it.
+        metric: name of the metric; ``history`` has its value on the validation rows after each round.
+        facts: what its model type records, see `vfl.model.model_type.ModelType`.
         seconds: wall time of training with the peers.
         digests: by file of the model, the SHA-256 of its content.
         created: UTC.
@@ -107,7 +107,7 @@ def headline(record: ModelRecord) -> str:
 
 
 def details(record: ModelRecord) -> list[str]:
-    """Return what else people are told of a model, in lines."""
+    """Return the details of a model for people, in lines."""
     kind = _model_type(record)
     return kind.details(msgspec.convert(record.facts, kind.facts), record.history)
 
@@ -132,7 +132,7 @@ class ModelStore:
         self.models = self.root / "models"
 
     def is_free(self, kind: Literal["alignments", "binnings", "models"], name: str) -> bool:
-        """Return whether nothing of a kind was begun under a name."""
+        """Return whether nothing of a kind exists under a name, not even in part."""
         return not (self.root / kind / name).exists()
 
     def check_new_alignment(self, name: str) -> None:
@@ -140,7 +140,7 @@ class ModelStore:
         _check_new(self._alignments / name, f"alignment {name}")
 
     def save_alignment(self, record: AlignmentRecord, alignments: dict[str, Alignment]) -> None:
-        """Keep one alignment with every peer under one name."""
+        """Save one alignment with every peer under one name."""
         directory = self._alignments / record.alignment
         _remove_unfinished(directory)
         for peer, alignment in alignments.items():
@@ -190,7 +190,7 @@ class ModelStore:
         _check_new(self._binnings / name, f"binning {name}")
 
     def save_binning(self, record: BinningRecord, content: bytes) -> None:
-        """Keep the label party's part of a binning."""
+        """Save the label party's part of a binning."""
         directory, what = self._binnings / record.binning, f"binning {record.binning}"
         _remove_unfinished(directory)
         write_new(directory / BINNING, content, what)
@@ -207,7 +207,7 @@ class ModelStore:
         _check_new(self.models / name, f"model {name}")
 
     def save_model(self, record: ModelRecord, part: LabelPart, bank_only: LabelPart) -> None:
-        """Keep a model's share and, beside it, the model that the label party trained alone."""
+        """Save a model's part and, beside it, the model that the label party trained alone."""
         directory, what = self.models / record.model, f"model {record.model}"
         _remove_unfinished(directory)
         files = {PART: to_json(part), BANK_ONLY: to_json(bank_only)}
@@ -218,7 +218,7 @@ class ModelStore:
         write_new(directory / RECORD, msgspec.json.encode(record), what)
 
     def load_model(self, name: str) -> tuple[ModelRecord, LabelPart]:
-        """Return a model; raises StateError where there is none, or its share is not the one trained."""
+        """Return a model; raises StateError where there is none, or its part is not the one trained."""
         return self.load_record(name), self._load_part(name, PART)
 
     def load_bank_only(self, name: str) -> LabelPart:
@@ -254,7 +254,7 @@ def _check_new(directory: Path, what: str) -> None:
 
 
 def _remove_unfinished(directory: Path) -> None:
-    """Make way for what is saved again where saving was broken off."""
+    """Remove what a broken-off save left, so that it can be saved again."""
     if directory.exists() and not (directory / RECORD).exists():
         with writing(directory):
             shutil.rmtree(directory)

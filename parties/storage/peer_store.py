@@ -1,7 +1,7 @@
-"""What a party keeps in its own files: alignments, binnings and shares of models.
+"""The files of a feature party for one label party: alignments, binnings and parts of models.
 
-An alignment names customers and a share is part of a model, so every file is 0600 in a 0700 directory
-and written whole or not at all. What a peer asks for is looked up under that peer's name only.
+An alignment names customers and a part says how a model uses columns, so every file is 0600 in a 0700
+directory and written whole or not at all. A peer reaches only what is under its own name.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ FILES: dict[Kind, tuple[str, str]] = {
     "binning": ("binnings", ".json"),
     "part": ("parts", ".json"),
 }
-"""By kind of what is kept: its directory, and how its files' names end."""
+"""By kind of file: its directory, and how its name ends."""
 
 
 class PeerStore:
-    """What a feature party keeps for one label party; the ``store`` of the library's workers.
+    """Saves and loads the files of one label party; the ``store`` of the library's workers.
 
     Args:
         columns: those that the job's contract covers; all by default.
@@ -58,7 +58,7 @@ class PeerStore:
         return self._file(kind, name).exists()
 
     def is_used(self, kind: Kind, name: str) -> bool:
-        """Whether work ever built on it: the peer has it too, and its name is taken."""
+        """Return whether a job ever used it: the peer has it too, and its name is taken."""
         return self._file(kind, name).with_suffix(".used").exists()
 
     def use(self, kind: Kind, name: str) -> None:
@@ -66,11 +66,11 @@ class PeerStore:
         if not self.is_used(kind, name):
             write_private(self._file(kind, name).with_suffix(".used"), b"")
         journals = {"part": name, "binning": binning_journal(name)}
-        if kind in journals:  # the work cannot be done again any more
+        if kind in journals:  # the job cannot be done again any more
             self._journal(journals[kind]).unlink(missing_ok=True)
 
     def save_alignment(self, alignment: Alignment) -> None:
-        """Keep an alignment; raises StateError where one of its name is in use."""
+        """Save an alignment; raises StateError where one of its name is in use."""
         self._save("alignment", alignment.id, alignment.to_bytes())
 
     def load_alignment(self, alignment_id: str) -> Alignment:
@@ -87,13 +87,11 @@ class PeerStore:
         if self._columns is None or list(self._columns) == names:
             return names, columns
         if not {*self._columns} <= {*names}:
-            raise NotAligned(
-                "the columns of this party are not those that were agreed on; make a new contract"
-            )
+            raise NotAligned("the columns of this party are not those of the contract; make a new one")
         return list(self._columns), columns[:, [names.index(name) for name in self._columns]]
 
     def save_binning(self, binning_id: str, binning: Binning) -> None:
-        """Keep a binning; raises StateError where one of its name is in use."""
+        """Save a binning; raises StateError where one of its name is in use."""
         self._save("binning", binning_id, evidence.to_json(binning))
 
     def load_binning(self, binning_id: str) -> Binning:
@@ -101,7 +99,7 @@ class PeerStore:
         return evidence.own_binning(self._load("binning", binning_id, "bin again"))
 
     def save_part(self, model_id: str, part: FeaturePart) -> None:
-        """Keep a share; raises StateError where one of its model is in use."""
+        """Save a part; raises StateError where one of its model is in use."""
         self._save("part", model_id, to_json(part))
 
     def load_part(self, model_id: str) -> FeaturePart:
@@ -117,7 +115,7 @@ class PeerStore:
         append_line(self._journal(name), entry)
 
     def load_journal(self, name: str) -> list[bytes]:
-        """Return its lines, none where there is no draft of that name."""
+        """Return its lines, none where there is no journal of that name."""
         try:
             return read_lines(self._journal(name))
         except FileNotFoundError:
@@ -145,7 +143,7 @@ class PeerStore:
             return np.memmap(file, dtype=np.uint64, mode="r+", shape=(rows, limbs))
 
     def _save(self, kind: Kind, name: str, content: bytes) -> None:
-        """Write a file; one that was never used makes way: its peer was broken off before it had its own."""
+        """Write a file; one that no job used is replaced: its peer was broken off before it had its own."""
         if self.is_used(kind, name):
             raise StateError(f"{kind} {name} exists already; choose another name")
         write_private(self._file(kind, name), content)

@@ -1,4 +1,4 @@
-"""Trainings under way at a label party: what was asked, and where each stands after its last round."""
+"""Trainings under way at a label party: their parameters, and the state after the last round of each."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training that has not ended.
 
     Attributes:
-        model, alignment, binning, validation_fraction: as asked.
-        algorithm, asked_params: as asked.
+        model, alignment, binning, validation_fraction: as the caller chose them.
+        algorithm, plain_params: its name, and the parameters of the training as plain values.
         data: digest of the rows it began with.
         seconds: wall time until the checkpoint.
         rounds: how many are done.
-        checkpoint: where it stands after the last of them; None where it begins again.
+        checkpoint: the state after the last of them; None where the training starts again.
     """
 
     model: str
     alignment: str
     binning: str | None = None
     algorithm: str
-    asked_params: dict[str, Any]
+    plain_params: dict[str, Any]
     validation_fraction: float
     data: bytes = b""
     seconds: float = 0.0
@@ -53,10 +53,10 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of(cls, params: Struct, **asked: Any) -> Training:
         """Return a training that is to begin, with these parameters."""
         algorithm = ALGORITHMS.of_params(params).name
-        return cls(algorithm=algorithm, asked_params=msgspec.to_builtins(params), **asked)
+        return cls(algorithm=algorithm, plain_params=msgspec.to_builtins(params), **asked)
 
     @property
-    def how(self) -> descriptor.Training:
+    def method(self) -> descriptor.Training:
         """How its algorithm trains."""
         training = ALGORITHMS.named(self.algorithm).training
         if training is None:
@@ -65,12 +65,12 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def params(self) -> Any:
-        """The parameters that were asked for."""
-        return msgspec.convert(self.asked_params, self.how.params)
+        """The parameters of the training."""
+        return msgspec.convert(self.plain_params, self.method.params)
 
 
 class TrainingCheckpoints:
-    """The files ``training/MODEL.checkpoint`` under ``[store] directory``. They tell of labels: 0600."""
+    """The files ``training/MODEL.checkpoint`` under ``[store] directory``. They depend on labels: 0600."""
 
     def __init__(self, config: Config) -> None:
         self._directory = config.path(config.store.directory) / "training"
@@ -79,7 +79,7 @@ class TrainingCheckpoints:
     def locked(self, model: str) -> Iterator[None]:
         """Keep other processes from training the model meanwhile; the lock ends with the process.
 
-        The file goes once the model is there (`remove`), so a lock on one that went meanwhile is none.
+        `remove` deletes the file once the model is saved, so a lock on a deleted file is none.
 
         Raises:
             StateError: another process trains it.
@@ -108,16 +108,16 @@ class TrainingCheckpoints:
         if self._file(model).exists() and (rounds := self.load(model).rounds):
             raise StateError(
                 f"the training of {model} was broken off after round {rounds}; "
-                f"go on with `vfl train --resume {model}`, or choose another name"
+                f"continue with `vfl train --resume {model}`, or choose another name"
             )
 
     def save(self, training: Training) -> None:
-        """Write where a training stands; raises StateError, with the last checkpoint as it was."""
+        """Write the state of a training; raises StateError, with the last checkpoint as it was."""
         content = bytes([FORMAT_VERSION]) + msgspec.msgpack.encode(training)
         write_private(self._file(training.model), content)
 
     def load(self, model: str) -> Training:
-        """Return where a training stands; raises StateError."""
+        """Return the state of a training; raises StateError."""
         try:
             content = self._file(model).read_bytes()
         except FileNotFoundError:
@@ -129,8 +129,12 @@ class TrainingCheckpoints:
         except msgspec.MsgspecError:
             raise StateError(f"the checkpoint of {model} is damaged; train anew under another name") from None
 
+    def all(self) -> list[Training]:
+        """Return the trainings under way, by the name of their model; raises StateError."""
+        return [self.load(file.stem) for file in sorted(self._directory.glob("*.checkpoint"))]
+
     def remove(self, model: str) -> None:
-        """Forget a training that has ended."""
+        """Delete the files of a training that has ended."""
         with writing(self._directory):
             self._file(model).unlink(missing_ok=True)
             (self._directory / f"{model}.lock").unlink(missing_ok=True)
@@ -144,11 +148,11 @@ class TrainingCheckpoints:
 
 
 class TrainingCheckpointer:
-    """A training at work, whose state is on the disk after each round.
+    """A running training, whose state is on the disk after each round.
 
     Args:
-        checkpoints: where it is kept.
-        training: as it was when this process took it up.
+        checkpoints: where its state is saved.
+        training: its state when this process started.
     """
 
     def __init__(self, checkpoints: TrainingCheckpoints, training: Training) -> None:
@@ -164,7 +168,7 @@ class TrainingCheckpointer:
 
     @property
     def training(self) -> Training:
-        """The training as it is on the disk."""
+        """The state on the disk."""
         return self._training
 
     @property
@@ -181,10 +185,10 @@ class TrainingCheckpointer:
 
 
 def digest(table: LabelTable, watch: npt.NDArray[np.bool_]) -> bytes:
-    """Return a digest of the rows of a training: it goes on with the same ones only."""
-    made = hashlib.sha256()
+    """Return a digest of the rows of a training: it continues with the same rows only."""
+    hasher = hashlib.sha256()
     for text in (*table.names, *table.identifiers):
-        made.update(len(text.encode()).to_bytes(4, "little") + text.encode())
+        hasher.update(len(text.encode()).to_bytes(4, "little") + text.encode())
     for array in (table.columns, table.labels, table.weights, watch):
-        made.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-    return made.digest()
+        hasher.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    return hasher.digest()

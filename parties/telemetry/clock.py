@@ -1,4 +1,4 @@
-"""The time that contracts are held against. Whoever needs it is given it, so that tests can let days pass."""
+"""The time that contracts are compared with, passed in wherever it is needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Seconds since 1970, UTC."""
+"""Returns seconds: since 1970, UTC, where it is compared with a contract."""
 
 SYSTEM_CLOCK: Clock = time.time

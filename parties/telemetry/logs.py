@@ -1,7 +1,7 @@
 """Logs: one line an event, as text or as JSON, with the same fields everywhere and nothing secret.
 
 Only sentences of this program are written. The text of an exception or of another package's log may quote
-data, so of those no more than the kind and the places in the code is told.
+data, so no more than its kind and the places in the code are written.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def event(level: int, name: str, text: str = "", **fields: str | float | None) -
     unknown = {*fields} - {*FIELDS}
     if unknown:
         raise TypeError(f"fields of a log are {FIELDS}, not {sorted(unknown)}")
-    told = {key: value for key, value in fields.items() if value is not None and value != "-"}
-    logging.getLogger(LOGGER).log(level, "%s", text or name, extra={"vfl": {"event": name, **told}})
+    present = {key: value for key, value in fields.items() if value is not None and value != "-"}
+    logging.getLogger(LOGGER).log(level, "%s", text or name, extra={"vfl": {"event": name, **present}})
 
 
 def where(kind: type[BaseException] | None, trace: TracebackType | None) -> str:
@@ -49,14 +49,14 @@ def configure(settings: Log, *, stream: TextIO | None = None, quiet: bool = Fals
     """Write logs to standard error, as ``[log]`` says.
 
     Args:
-        quiet: as text, tell warnings and errors only: a person looks at the progress line instead.
+        quiet: as text, write warnings and errors only: a person looks at the progress line instead.
     """
     level = getattr(logging, settings.level.upper())
     handler = _Handler(stream)
     handler.setFormatter(_Json() if settings.format == "json" else _Text())
     handler.setLevel(max(level, logging.WARNING) if quiet and settings.format == "text" else level)
     root = logging.getLogger()
-    for other in [one for one in root.handlers if isinstance(one, _Handler)]:
+    for other in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(min(level, logging.WARNING))
@@ -90,15 +90,15 @@ def _fault(kind: type[BaseException] | None, trace: TracebackType | None) -> Non
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what is told of a record: our own in full, of another package's no text."""
-    at = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
-    told = {"time": at.isoformat(timespec="milliseconds"), "level": record.levelname.lower()}
+    """Return the fields of a record: of our own all, of another package's none of its text."""
+    time = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
+    common = {"time": time.isoformat(timespec="milliseconds"), "level": record.levelname.lower()}
     if not _is_own(record):
         text = f"{record.name} at {record.filename}:{record.lineno}"
-        return told | {"event": "package", "text": text}
-    given: dict[str, Any] = getattr(record, "vfl", {"event": "note"})
+        return common | {"event": "package", "text": text}
+    own: dict[str, Any] = getattr(record, "vfl", {"event": "note"})
     text = where(record.exc_info[0], record.exc_info[2]) if record.exc_info else record.getMessage()
-    return told | given | ({} if text == given["event"] else {"text": text})
+    return common | own | ({} if text == own["event"] else {"text": text})
 
 
 class _Json(logging.Formatter):

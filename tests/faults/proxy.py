@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
+from parties.link.transport import HttpsChannel
 from vfl.errors import PeerUnreachable
 from vfl.jobs import PROTOCOL
-from vfl.wire.channel import Channel
+from vfl.trace import Span
 from vfl.wire.codec import encode
 
 BLOCK = 2**14
 Address = tuple[str, int]
-_Kind = TypeVar("_Kind")
 FrameFault = Literal["none", "lost", "answer lost", "twice", "late again", "early"]
 
 
@@ -142,14 +142,14 @@ class Proxy:
 
 
 class FaultyChannel:
-    """A channel that loses, repeats and reorders frames.
+    """A transport that loses, repeats and reorders frames.
 
     Args:
         channel: carries the frames.
         fault: given the number of a frame (from 1) and the peer, what happens to it.
     """
 
-    def __init__(self, channel: Channel, fault: Callable[[int, str], FrameFault]) -> None:
+    def __init__(self, channel: HttpsChannel, fault: Callable[[int, str], FrameFault]) -> None:
         self._channel, self._fault = channel, fault
         self._lock = threading.Lock()
         self._last: dict[str, bytes] = {}
@@ -178,12 +178,11 @@ class FaultyChannel:
             raise PeerUnreachable(f"{peer}: the answer was lost")
         return answer
 
+    def spans(self) -> dict[str, list[Span]]:
+        return self._channel.spans()
 
-def within(channel: Any, kind: type[_Kind]) -> _Kind:
-    """Return the channel of a kind among those that are wrapped in one another."""
-    while not isinstance(channel, kind):
-        channel = channel._channel
-    return channel
+    def close(self) -> None:
+        self._channel.close()
 
 
 def _renumbered(frame: bytes) -> bytes:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from parties.label.party import LabelParty
-from parties.link import retry
-from tests.faults.proxy import FaultyChannel, FrameFault, within
+from parties.link.retry import Patience
+from parties.link.transport import HttpsChannel
+from tests.faults.proxy import FaultyChannel, FrameFault
 from tests.faults.scene import PARAMS, Scene
 from tests.faults.table import LOST, MODEL, OTHER, SAME, Fault
 from vfl.algorithms.trees.params import TreeParams
@@ -74,10 +75,8 @@ def frames(what: FrameFault) -> Inject:
     """Every third frame of a training suffers it."""
 
     def inject(scene: Scene, name: str, random: Random) -> str:
-        with LabelParty(scene.bank) as party:
-            patient = within(party._client.channel, retry.RetryingChannel)
-            inner = patient._channel
-            patient._channel = FaultyChannel(inner, lambda n, peer: what if n % 3 == 0 else "none")
+        faulty = FaultyChannel(HttpsChannel(scene.bank), lambda n, peer: what if n % 3 == 0 else "none")
+        with LabelParty(scene.bank, transport=faulty, patience=Patience(first_pause=0.05)) as party:
             params = TreeParams(**PARAMS)  # type: ignore[arg-type]
             party.train(alignment="undisturbed", name=name, params=params)
         return judge(scene, "train", name)

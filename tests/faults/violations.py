@@ -196,7 +196,7 @@ def _foreign_job(desk: Desk) -> None:
 
 
 def _decide(desk: Desk, decision: str, contract: Contract) -> None:
-    desk.scene.run("jobs", decision, str(desk.scene.bureau.directory), contract.digest().hex())
+    desk.scene.run("contracts", decision, str(desk.scene.bureau.directory), contract.digest().hex())
 
 
 def _propose(desk: Desk, terms: dict[str, Any]) -> None:

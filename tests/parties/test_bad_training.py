@@ -34,16 +34,15 @@ def joined(bank, bureau, serve, join, agree):
         digest = agree(channel, "align", alignment="a1", rows=200)
         session = LabelSession(channel, "bureau", contract=digest)
         alignments = align({"bureau": session}, rows.identifiers, "a1")
-        kept = rows.identifiers.rows
+        usable = rows.identifiers.rows
         table = LabelTable(
-            rows.identifiers.keys, rows.table.names, rows.table.columns[kept], rows.table.labels[kept]
+            rows.identifiers.keys, rows.table.names, rows.table.columns[usable], rows.table.labels[usable]
         )
         training = {
             "algorithm": "trees",
             "alignment": "a1",
             "rows": 200,
-            "trees": 1,
-            "max_depth": 2,
+            "terms": {"trees": 1, "max_depth": 2},
             "key_bits": 2048,
         }
         digests = {name: agree(channel, "train", model=name, **training) for name in ("good", "bad")}

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from parties.config import Config
-from parties.contracts import contract_store as kept_contracts
+from parties.contracts.client import ContractClient
 from parties.contracts.contract_store import REJECTED, ContractStore
+from parties.feature.app import create_app
 from parties.label.party import LabelParty
-from parties.ledger.entries import heading
+from parties.ledger.entries import Heading
 from parties.link.transport import HttpsChannel
 from parties.storage import database
 from parties.storage.model_store import ModelStore
+from tests.support.clock import MovableClock
+from tests.support.hooked_transport import HookedTransport
 from vfl.algorithms.scorecard.params import BinningParams
 from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
 from vfl.algorithms.trees.params import TreeParams
@@ -25,7 +28,6 @@ from vfl.errors import PeerRefused
 from vfl.linear_model.messages import AskPartialScores, PartialScoresGiven
 from vfl.linear_model.params import LinearParams
 from vfl.scoring import messages as m
-from vfl.wire.channel import Channel
 from vfl.wire.session import LabelSession
 
 TREES = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
@@ -39,6 +41,7 @@ class World(NamedTuple):
 
     bank: Config
     bureau: Config
+    bureau_clock: MovableClock
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,8 @@ def world(tmp_path_factory: Any, maker: Any, grant: Any, join: Any, serving: Any
     bank = make("bank", "label")
     limits = {"min_rows": 50, "min_bin_rows": 20, "max_directions": 2}
     bureau = grant(make("bureau", "feature"), bank, limits=limits)
-    with pytest.MonkeyPatch.context() as patch, serving(bureau) as url:
+    clock = MovableClock()
+    with pytest.MonkeyPatch.context() as patch, serving(bureau, create_app(bureau, clock=clock)) as url:
         patch.setenv("VFL_PASSWORD", "test")
         bank = join(bank, bureau, url)
         with LabelParty(bank) as label:
@@ -56,20 +60,20 @@ def world(tmp_path_factory: Any, maker: Any, grant: Any, join: Any, serving: Any
             label.bin(name="b1", params=BINS)
             label.train(name="trees", params=TREES)
             label.train(name="linear", params=LinearParams(max_iter=4))
-        yield World(bank, bureau)
+        yield World(bank, bureau, clock)
 
 
-WORK: dict[str, tuple[str, Callable[[LabelParty], Any]]] = {
-    "align": ("OpenAlignment", lambda label: label.align()),
-    "bin": ("LabelCounts", lambda label: label.bin(params=BINS)),
-    "trees": ("SumRoot", lambda label: label.train(params=TREES)),
-    "linear": ("OpenRound", lambda label: label.train(params=LinearParams(max_iter=4))),
-    "weights of evidence": ("OpenRound", lambda label: label.train(params=WOE, binning="b1")),
-    "shared": ("LabelRows", lambda label: label.train(params=SHARED)),
-    "scores of trees": ("OpenScoring", lambda label: label.score("trees", label._config.data.source)),
+WORK: dict[str, tuple[str, Callable[[LabelParty, str], Any]]] = {
+    "align": ("OpenAlignment", lambda label, source: label.align()),
+    "bin": ("LabelCounts", lambda label, source: label.bin(params=BINS)),
+    "trees": ("SumRoot", lambda label, source: label.train(params=TREES)),
+    "linear": ("OpenRound", lambda label, source: label.train(params=LinearParams(max_iter=4))),
+    "weights of evidence": ("OpenRound", lambda label, source: label.train(params=WOE, binning="b1")),
+    "shared": ("LabelRows", lambda label, source: label.train(params=SHARED)),
+    "scores of trees": ("OpenScoring", lambda label, source: label.score("trees", source)),
     "scores of a linear model": (
         "OpenScoring",
-        lambda label: label.score("linear", label._config.data.source),
+        lambda label, source: label.score("linear", source),
     ),
 }
 """Work of each kind, and a message in the middle of it."""
@@ -81,24 +85,6 @@ def for_purpose(config: Config, purpose: str) -> Config:
     return msgspec.structs.replace(config, contract=terms)
 
 
-class EndingChannel:
-    """A channel after whose first message of a kind something happens to its contract."""
-
-    def __init__(self, channel: Channel, kind: str, end: Callable[[bytes], None]) -> None:
-        self._channel, self._kind, self._end = channel, kind, end
-        self.after: list[str] | None = None
-
-    def exchange(self, peer: str, frame: bytes) -> bytes:
-        answer = self._channel.exchange(peer, frame)
-        found = heading(frame)
-        if self.after is not None:
-            self.after.append(found.kind)
-        elif found.kind == self._kind:
-            self.after = []
-            self._end(bytes.fromhex(found.contract))
-        return answer
-
-
 @pytest.mark.parametrize("ending", ["rejected", "expired"])
 @pytest.mark.parametrize("work", WORK)
 def test_a_job_ends_with_its_contract(
@@ -107,23 +93,28 @@ def test_a_job_ends_with_its_contract(
     """The very next message is refused, in words that say why; under another contract the work is done."""
     monkeypatch.setenv("VFL_PASSWORD", "test")
     kind, do = WORK[work]
-    real = kept_contracts.seconds_now
 
-    def end(digest: bytes) -> None:
+    def end(message: Heading) -> None:
         if ending == "rejected":
-            ContractStore(database.connect(world.bureau)).set_state(digest, REJECTED)
+            contract = bytes.fromhex(message.contract)
+            ContractStore(database.connect(world.bureau)).set_state(contract, REJECTED)
         else:
-            monkeypatch.setattr("parties.contracts.verifier.seconds_now", lambda: real() + 31 * 86_400)
+            world.bureau_clock.offset = 31 * 86_400
 
-    with LabelParty(for_purpose(world.bank, f"{work}, {ending}")) as label:
-        label._channel = channel = EndingChannel(label._channel, kind, end)
-        with pytest.raises(PeerRefused, match=r"people of this party rejected|contract has expired"):
-            do(label)
-        assert channel.after is not None
-        assert len(channel.after) == 1
+    config, source = for_purpose(world.bank, f"{work}, {ending}"), world.bank.data.source
+    transport = HookedTransport(HttpsChannel(config), kind, after=end)
+    try:
+        with (
+            LabelParty(config, transport=transport) as label,
+            pytest.raises(PeerRefused, match=r"people of this party rejected|contract has expired"),
+        ):
+            do(label, source)
+    finally:
+        world.bureau_clock.offset = 0
+    assert transport.later is not None
+    assert len(transport.later) == 1
     with LabelParty(for_purpose(world.bank, f"{work}, {ending}, again")) as label:
-        monkeypatch.setattr("parties.contracts.verifier.seconds_now", real)
-        do(label)
+        do(label, source)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +128,11 @@ def test_customers_of_every_model_count_for_the_rate(world: World, model: str, a
     """Directions and partial scores alike: 25 an hour are 25, over jobs, and one more is refused."""
     _, alignments = ModelStore(world.bank).load_alignment("a1")
     opening = m.OpenScoring(model, "a1", alignments["bureau"].fingerprint)
-    with HttpsChannel(world.bank) as channel, LabelParty(world.bank) as label:
-        agreed = label._agreements.obtain("score", ["bureau"], model=model, alignment="a1", rows_per_hour=25)
+    with HttpsChannel(world.bank) as channel:
+        contracts = ContractClient(world.bank, channel, database.connect(world.bank))
+        contract = contracts.obtain("score", ["bureau"], model=model, alignment="a1", rows_per_hour=25)
         for rows in (12, 13):
-            session = LabelSession(channel, "bureau", contract=agreed.digest)
+            session = LabelSession(channel, "bureau", contract=contract.digest)
             session.ask(opening, m.ScoringOpened)
             session.ask(ask(np.arange(rows, dtype="<u4").tobytes()), reply)
         with pytest.raises(PeerRefused, match="the contract allows 25 an hour") as caught:

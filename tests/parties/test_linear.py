@@ -92,10 +92,9 @@ def test_a_linear_model_is_scikit_learns_on_pooled_columns(
     """Coefficients at both parties, on record and in the bank's own model, equal scikit-learn's."""
     own, theirs = tables
     record = label.train(name="m1", params=LinearParams(tol=1e-7))
-    assert (record.algorithm, record.binning, record.trees, record.rows) == ("linear", None, 0, ROWS)
-    assert record.linear is not None
-    assert record.linear.converged
-    assert record.linear.directions["bureau"] <= 3
+    assert (record.algorithm, record.binning, record.rows) == ("linear", None, ROWS)
+    assert record.facts["converged"]
+    assert record.facts["directions"]["bureau"] <= 3
     ours = StandardScaler().fit_transform(own[["age", "debt"]].astype(float))
     scaled = pd.DataFrame(
         StandardScaler().fit_transform(theirs[["x", "y", "z"]].astype(float)), theirs["customer_id"]
@@ -104,7 +103,7 @@ def test_a_linear_model_is_scikit_learns_on_pooled_columns(
     expected = judge([ours, pooled], own["default"])
     part = PeerStore(bureau, "bank", Source(bureau)).load_part("m1")
     assert isinstance(part, LinearFeaturePart)
-    found = [*record.linear.coefficients.values(), *part.terms.coefficients]
+    found = [*record.facts["coefficients"].values(), *part.terms.coefficients]
     np.testing.assert_allclose(found, expected, atol=2e-5)
     alone = ModelStore(bank).load_bank_only("m1")
     assert isinstance(alone, LinearLabelPart)
@@ -158,9 +157,9 @@ def test_validation_rows_are_in_no_bin_and_no_sum(label: LabelParty) -> None:
     trained = label.train(name="m1", params=WOE, binning="b1", validation_fraction=0.25)
     assert record.rows == trained.rows == ROWS - trained.validation_rows
     assert trained.validation_rows > 0
-    with pytest.raises(ParameterError, match=r"kept out 0\.25"):
+    with pytest.raises(ParameterError, match=r"left out 0\.25"):
         label.train(name="m2", params=WOE, binning="b1")
-    with pytest.raises(ParameterError, match="trees bin for themselves"):
+    with pytest.raises(ParameterError, match="trees bin columns for themselves"):
         label.train(name="m2", params=TreeParams(), binning="b1", validation_fraction=0.25)
     with pytest.raises(StateError, match="vfl bin"):
         label.train(name="m2", params=WOE, binning="b2")
@@ -172,7 +171,7 @@ def test_limits_of_the_owner_hold(label: LabelParty, bank: Config, bureau: Confi
     """More rounds than granted are refused, and no more directions are offered than granted."""
     with pytest.raises(PeerRefused, match="rounds=41 asked; this party allows you at most 40"):
         label.train(params=LinearParams(max_iter=41))
-    with pytest.raises(StateError, match="no share of a"):
+    with pytest.raises(StateError, match="no part of a"):
         scorecard(bureau, "m9", Scale())
     label.train(name="m1", params=LinearParams())
     with pytest.raises(StateError, match="not on weights of evidence"):

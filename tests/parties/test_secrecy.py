@@ -23,12 +23,17 @@ import pytest
 
 from parties.config import Config
 from parties.config.settings import Log
+from parties.data.rows import Source
+from parties.feature.app import create_app
+from parties.feature.workers import worker_for
 from parties.keys.paillier import PASSWORD_VARIABLE
 from parties.label.party import LabelParty
 from parties.link.transport import HttpsChannel
 from parties.telemetry import logs
 from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import VflError
+from vfl.wire.message import Message
+from vfl.wire.session import Handler
 
 ROWS = 160
 PASSWORD = "correct horse planted staple"
@@ -89,20 +94,22 @@ def parties(
     return bank, grant(make_party("bureau", "feature", source=theirs), bank, limits={"min_rows": 50})
 
 
-@pytest.fixture
-def frames(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Every frame in either direction, as it is before TLS hides it."""
-    taken: list[bytes] = []
-    exchange = HttpsChannel.exchange
+class RecordingTransport(HttpsChannel):
+    """Keeps every frame in either direction, as it is before TLS hides it."""
 
-    def record(self: HttpsChannel, peer: str, frame: bytes) -> bytes:
-        taken.append(frame)
-        answer = exchange(self, peer, frame)
-        taken.append(answer)
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.config = config
+        self.frames: list[bytes] = []
+
+    def __enter__(self) -> RecordingTransport:
+        return self
+
+    def exchange(self, peer: str, frame: bytes) -> bytes:
+        self.frames.append(frame)
+        answer = super().exchange(peer, frame)
+        self.frames.append(answer)
         return answer
-
-    monkeypatch.setattr(HttpsChannel, "exchange", record)
-    return taken
 
 
 @pytest.fixture
@@ -120,18 +127,19 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 def test_a_full_run_shows_nothing_planted(
     parties: tuple[Config, Config],
-    frames: list[bytes],
     written: io.StringIO,
-    serve: Any,
+    serving: Any,
     join: Any,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Align, train, score, and fail in many ways: no log, error or byte on the wire has what was planted."""
     bank, bureau = parties
-    joined = join(bank, bureau, serve(bureau))
     errors: list[str] = []
-    with LabelParty(joined) as party:
+    with (
+        serving(bureau, create_app(bureau, make_worker=_broken_for_m2)) as url,
+        RecordingTransport(join(bank, bureau, url)) as transport,
+        LabelParty(transport.config, transport=transport) as party,
+    ):
         party.align(name="a1")
         trained = party.train(name="m1", params=PARAMS, validation_fraction=0.2)
         scores = party.score("m1", bank.data.source)
@@ -141,14 +149,14 @@ def test_a_full_run_shows_nothing_planted(
             lambda: party.score("no-model", bank.data.source),
             lambda: party.align(source=write(tmp_path / "d.csv", ["customer_id", "age"], _doubled())),
             lambda: party.align(source=write(tmp_path / "t.csv", ["customer_id", "age"], _texts())),
-            lambda: _train_on_a_broken_bureau(party, monkeypatch),
+            lambda: party.train(alignment="a1", name="m2", params=PARAMS),
         ):
             with pytest.raises(VflError) as caught:
                 fail()
             errors.append(f"{caught.value} {caught.value!r}")
-    assert trained.trees == 2
+    assert trained.facts["trees"] == 2
     assert len(scores.scores) == ROWS
-    assert len(frames) > 20
+    assert len(transport.frames) > 20
     assert len(errors) == 6
     told = written.getvalue()
     assert '"event": "message"' in told
@@ -156,7 +164,7 @@ def test_a_full_run_shows_nothing_planted(
     assert "RuntimeError at" in told
     assert planted_in(told.encode()) == []
     assert planted_in("\n".join(errors).encode()) == []
-    assert planted_in(b"\n".join(frames)) == []
+    assert planted_in(b"\n".join(transport.frames)) == []
 
 
 def test_what_is_looked_for_would_be_found(parties: tuple[Config, Config], serve: Any, join: Any) -> None:
@@ -179,11 +187,8 @@ def _texts() -> list[list[object]]:
     return [[IDENTIFIERS[0], f"odd {AGES[0]}"]]
 
 
-def _train_on_a_broken_bureau(party: LabelParty, monkeypatch: pytest.MonkeyPatch) -> None:
+def _broken_for_m2(config: Config, source: Source, peer: str, opening: Message, stored: Any) -> Handler:
     """Let the bureau fail unexpectedly, with a customer and a value in its exception."""
-
-    def fail(*_: object) -> None:
+    if getattr(opening, "model", None) == "m2":
         raise RuntimeError(f"{IDENTIFIERS[7]} has {BALANCES[7]}")
-
-    monkeypatch.setattr("parties.data.rows.Source.aligned", fail)
-    party.train(alignment="a1", name="m2", params=PARAMS)
+    return worker_for(config, source, peer, opening, stored)

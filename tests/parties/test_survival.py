@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import resource
 import signal
 import threading
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 
 from benchmarks.processes import Command
+from parties import config as configuration
 from parties.config import Config
 from parties.keys.paillier import private_key
 from parties.label.party import LabelParty
-from parties.link import retry
-from parties.storage.model_store import ModelStore
+from parties.link.retry import Patience
+from parties.link.transport import HttpsChannel
 from parties.storage.training_checkpoints import TrainingCheckpoints
-from tests.faults.proxy import FaultyChannel, FrameFault, Proxy, within
+from tests.faults.proxy import FaultyChannel, FrameFault, Proxy
+from tests.support.hooked_transport import HookedTransport
 from vfl.algorithms.trees.params import TreeParams
 from vfl.crypto.paillier import PrivateKey
 from vfl.errors import NotAligned, PeerUnreachable, StateError
@@ -37,20 +40,25 @@ def port_of(url: str) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
+def _password() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VFL_PASSWORD", "test")
-        patch.setattr(retry, "FIRST_PAUSE", 0.05)
-        patch.setattr(retry, "LONGEST_PAUSE", 0.2)
-        # One process has one key, opened once: what a password costs is not looked at here.
-        opened: dict[Path, PrivateKey] = {}
-        patch.setattr(
-            "parties.label.trainer.private_key",
-            lambda config: (
-                opened.get(config.directory) or opened.setdefault(config.directory, private_key(config))
-            ),
-        )
         yield
+
+
+QUICK = Patience(first_pause=0.05, longest_pause=0.2)
+
+
+@functools.cache
+def key_in(directory: Path) -> PrivateKey:
+    """The key of the bank, opened once: the cost of its password is not looked at here."""
+    return private_key(configuration.load(directory))
+
+
+def label_party(config: Config, *, patience: Patience = QUICK, transport: Any = None) -> LabelParty:
+    return LabelParty(
+        config, patience=patience, transport=transport, open_key=lambda config: key_in(config.directory)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,7 @@ def proxy(bureau: Config, serving: Callable[[Config], Any]) -> Iterator[Proxy]:
 def aligned(bank: Config, bureau: Config, proxy: Proxy, join: Any) -> Config:
     """The bank, which has aligned and trained a model without any disturbance."""
     joined: Config = join(bank, bureau, proxy.url)
-    with LabelParty(joined) as party:
+    with label_party(joined) as party:
         party.align(name="a1")
         party.train(name="undisturbed", params=PARAMS)
     return joined
@@ -90,13 +98,13 @@ def aligned(bank: Config, bureau: Config, proxy: Proxy, join: Any) -> Config:
 @pytest.fixture(scope="module")
 def scores(aligned: Config) -> Any:
     """The scores of the undisturbed model."""
-    with LabelParty(aligned) as party:
+    with label_party(aligned) as party:
         return party.score("undisturbed", aligned.data.source).scores
 
 
 @pytest.fixture
 def label(aligned: Config) -> Iterator[LabelParty]:
-    with LabelParty(aligned) as party:
+    with label_party(aligned) as party:
         party.record("undisturbed")
         yield party
 
@@ -108,16 +116,16 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def parts(bank: Config, bureau: Config, model: str) -> list[bytes]:
-    """The bytes of both parties' shares of a model."""
+    """The bytes of both parties' parts of a model."""
     return [
-        (bank.directory / f"state/models/{model}/share.json").read_bytes(),
-        (bureau.directory / f"state/shares/bank/{model}.json").read_bytes(),
+        (bank.directory / f"state/models/{model}/part.json").read_bytes(),
+        (bureau.directory / f"state/parts/bank/{model}.json").read_bytes(),
     ]
 
 
 def trees_kept(bank: Config, model: str) -> int:
     """How many trees are kept of a training that was broken off."""
-    return TrainingCheckpoints(bank).load(model).trees
+    return TrainingCheckpoints(bank).load(model).rounds
 
 
 def after_trees(count: int, then: Callable[[], None]) -> Callable[[int, int, str], None]:
@@ -136,8 +144,13 @@ class Killed(BaseException):
     """Ends a training where it stands, as a signal does."""
 
 
-def kill() -> None:
+def kill(*_: object) -> None:
     raise Killed
+
+
+def killed_at_the_end(config: Config, then: Callable[..., Any] = kill) -> HookedTransport:
+    """A transport that ends a job once the peer has done all of it: nothing of it is saved here."""
+    return HookedTransport(HttpsChannel(config), "CloseLedger", before=then)
 
 
 def test_a_broken_off_training_goes_on_to_the_same_bytes(
@@ -152,7 +165,7 @@ def test_a_broken_off_training_goes_on_to_the_same_bytes(
     seen: list[int] = []
     record = label.resume(name, on_progress=lambda trees, total, what: seen.append(trees))
     assert seen == [2, 3]
-    assert record.trees == 3
+    assert record.facts["trees"] == 3
     assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
     assert TrainingCheckpoints(bank).is_free(name)
     assert label.resume(name).created == record.created
@@ -175,16 +188,14 @@ def test_a_broken_off_linear_model_begins_again_to_the_same_bytes(
 
 
 def test_a_broken_off_binning_is_made_again_to_the_same_bytes(
-    label: LabelParty, name: str, bank: Config, bureau: Config
+    label: LabelParty, aligned: Config, name: str, bank: Config, bureau: Config
 ) -> None:
     """Done again under its name, whatever of it had reached the peer."""
     made = []
     for binning in ("binned", name):
         if binning == name:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(ModelStore, "save_binning", lambda *_: kill())
-                with pytest.raises(Killed):
-                    label.bin(name=name, alignment="a1")
+            with label_party(aligned, transport=killed_at_the_end(aligned)) as doomed, pytest.raises(Killed):
+                doomed.bin(name=name, alignment="a1")
         label.bin(name=binning, alignment="a1")
         own, theirs = (party.directory / "state" / "binnings" for party in (bank, bureau))
         files = own / binning / "binning.json", theirs / "bank" / f"{binning}.json"
@@ -193,30 +204,29 @@ def test_a_broken_off_binning_is_made_again_to_the_same_bytes(
 
 
 def test_a_model_that_came_about_meanwhile_is_not_trained_again(
-    label: LabelParty, name: str, monkeypatch: pytest.MonkeyPatch
+    label: LabelParty, aligned: Config, name: str
 ) -> None:
     """A process that finds the lock free, because another one has just ended, leaves its model alone."""
-    agree = LabelParty._agree
 
-    def slowly(self: LabelParty, *asked: Any) -> Any:
-        agreed = agree(self, *asked)
-        monkeypatch.undo()
+    def meanwhile(*_: object) -> None:
         label.train(name=name, alignment="a1", params=PARAMS)
-        return agreed
 
-    monkeypatch.setattr(LabelParty, "_agree", slowly)
-    with pytest.raises(StateError, match=f"model {name} exists already"):
-        label.train(name=name, alignment="a1", params=PARAMS)
-    assert label.record(name).trees == 3
+    transport = HookedTransport(HttpsChannel(aligned), "ProposeContract", after=meanwhile)
+    with (
+        label_party(aligned, transport=transport) as second,
+        pytest.raises(StateError, match=f"model {name} exists already"),
+    ):
+        second.train(name=name, alignment="a1", params=PARAMS)
+    assert label.record(name).facts["trees"] == 3
 
 
 def test_what_tells_of_labels_is_private(label: LabelParty, name: str, bank: Config, bureau: Config) -> None:
-    """Checkpoints and drafts can be read by their owner only."""
+    """Checkpoints and journals can be read by their owner only."""
     with pytest.raises(Killed):
         label.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, kill))
     files = [
         bank.directory / "state/training" / f"{name}.checkpoint",
-        bureau.directory / "state/drafts/bank" / f"{name}.draft",
+        bureau.directory / "state/journals/bank" / f"{name}.journal",
     ]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
 
@@ -291,34 +301,34 @@ def test_a_cut_and_a_silent_network_are_waited_out(
         assert parts(bank, bureau, model) == expected, model
 
 
-def test_patience_ends(
-    label: LabelParty, name: str, bank: Config, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A peer that stays away is told of after the agreed time, and the trees are kept."""
-    monkeypatch.setattr(within(label._channel, retry.RetryingChannel), "_seconds", 0.3)
+def test_patience_ends(label: LabelParty, aligned: Config, name: str, bank: Config, proxy: Proxy) -> None:
+    """A peer that stays away is reported after the configured time, and the trees stay."""
+    hasty = QUICK._replace(seconds=0.3)
     try:
-        with pytest.raises(PeerUnreachable):
-            label.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, proxy.cut))
+        with label_party(aligned, patience=hasty) as impatient, pytest.raises(PeerUnreachable):
+            impatient.train(name=name, alignment="a1", params=PARAMS, on_progress=after_trees(2, proxy.cut))
     finally:
         proxy.mend()
     assert trees_kept(bank, name) == 2
-    assert label.resume(name).trees == 3
+    assert label.resume(name).facts["trees"] == 3
 
 
 @pytest.mark.parametrize("what", ["lost", "answer lost", "twice", "late again", "early"])
 def test_lost_double_and_reordered_frames_change_nothing(
-    label: LabelParty, name: str, bank: Config, bureau: Config, scores: Any, what: FrameFault
+    aligned: Config, name: str, bank: Config, bureau: Config, scores: Any, what: FrameFault
 ) -> None:
     """Every third frame of a training, an alignment and a scoring suffers it; results stay."""
-    patient = within(label._channel, retry.RetryingChannel)
-    patient._channel = FaultyChannel(patient._channel, lambda n, peer: what if n % 3 == 0 else "none")
-    label.train(name=name, alignment="a1", params=PARAMS)
-    assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
-    label.align(name=f"{name[:9]}{what[0]}{len(what)}", source=bank.data.source)
-    np.testing.assert_array_equal(label.score(name, bank.data.source).scores, scores)
+    transport = FaultyChannel(HttpsChannel(aligned), lambda n, peer: what if n % 3 == 0 else "none")
+    with label_party(aligned, transport=transport) as label:
+        label.train(name=name, alignment="a1", params=PARAMS)
+        assert parts(bank, bureau, name) == parts(bank, bureau, "undisturbed")
+        label.align(name=f"{name[:9]}{what[0]}{len(what)}", source=bank.data.source)
+        np.testing.assert_array_equal(label.score(name, bank.data.source).scores, scores)
 
 
-def test_an_alignment_that_was_broken_off_blocks_nothing(label: LabelParty, name: str, bank: Config) -> None:
+def test_an_alignment_that_was_broken_off_blocks_nothing(
+    label: LabelParty, aligned: Config, name: str, bank: Config
+) -> None:
     """Fixed at the peer and not saved here, or saved here in part: the same name works the next time."""
 
     def die(*_: Any) -> None:
@@ -327,12 +337,10 @@ def test_an_alignment_that_was_broken_off_blocks_nothing(label: LabelParty, name
         (directory / "bureau.alignment").write_bytes(b"half")
         kill()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ModelStore, "save_alignment", die)
-        with pytest.raises(Killed):
-            label.align(name="a2")
+    with label_party(aligned, transport=killed_at_the_end(aligned, die)) as doomed, pytest.raises(Killed):
+        doomed.align(name="a2")
     assert label.align(name="a2").common == {"bureau": 150}
-    assert label.train(name=name, alignment="a2", params=PARAMS).trees == 3
+    assert label.train(name=name, alignment="a2", params=PARAMS).facts["trees"] == 3
 
 
 def begun(bank: Config, name: str, trees: int) -> Command:

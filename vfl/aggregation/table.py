@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vfl.arrays import Bool, Float32
-from vfl.errors import NotAligned
 from vfl.psi.alignment import Alignment
 
 
@@ -48,10 +47,4 @@ class LabelTable:
         Raises:
             NotAligned: a customer of the alignment is not in the table.
         """
-        row_of = {identifier: row for row, identifier in enumerate(self.identifiers)}
-        rows = [row_of.get(identifier, -1) for identifier in alignment.identifiers]
-        if -1 in rows:
-            raise NotAligned(
-                f"{rows.count(-1)} customers of alignment {alignment.id} are not in this table: align again"
-            )
-        return np.array(rows, dtype=np.int64)
+        return alignment.positions_in(self.identifiers)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from vfl.errors import StateError
+from vfl.errors import NotAligned, StateError
 
 Mode = Literal["left", "inner"]
 
@@ -77,6 +77,19 @@ class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not hmac.compare_digest(alignment.fingerprint, fingerprint(alignment.key, alignment.identifiers)):
             raise StateError("the stored alignment does not match its fingerprint; align again")
         return alignment
+
+    def positions_in(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return int64 [aligned rows]: where each aligned customer stands among canonical keys, distinct.
+
+        Raises:
+            NotAligned: aligned customers are not among them.
+        """
+        position_of = {key: position for position, key in enumerate(keys)}
+        positions = [position_of.get(key, -1) for key in self.identifiers]
+        if missing := positions.count(-1):
+            count = f"{missing} of {len(positions)} customers"
+            raise NotAligned(f"{count} of alignment {self.id} are not in the data; align again")
+        return np.array(positions, dtype=np.int64)
 
 
 def fingerprint(key: bytes, identifiers: Sequence[str]) -> bytes:

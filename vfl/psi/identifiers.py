@@ -41,8 +41,8 @@ Step = Callable[[str], str]
 
 
 def _digits(text: str) -> str:
-    kept = re.sub(r"\D", "", text)
-    return kept if kept.isascii() else "".join(str(unicodedata.decimal(c)) for c in kept)
+    digits = re.sub(r"\D", "", text)
+    return digits if digits.isascii() else "".join(str(unicodedata.decimal(c)) for c in digits)
 
 
 _TRUNK_PREFIX = {"1": "1", "7": "8", "39": "", "378": ""}
@@ -132,7 +132,7 @@ def _step(written: str) -> Step:
 
 @dataclass(frozen=True)
 class IdentifierReport:
-    """Counts of what was found, and of what was left out on the owner's word.
+    """How many rows of a source have a usable key, and why others have none.
 
     Attributes:
         rows: rows of the source.
@@ -162,7 +162,7 @@ class PreparedIdentifiers:
         keys: canonical keys, in source order.
         rows: int64[len(keys)], the source row of each key.
         recipe: how the keys were made.
-        report: what was found on the way.
+        report: how many rows have a key, and why others have none.
     """
 
     keys: list[str]
@@ -200,11 +200,11 @@ def prepare(
     duplicate_rows = sum(repeated.values())
     if empty and on_empty == "refuse":
         raise DataError(
-            f"{empty} of {len(keys)} rows have no usable identifier; mend them, or set on_empty to 'drop'"
+            f"{empty} of {len(keys)} rows have no usable identifier; fix them, or set on_empty to 'drop'"
         )
     if repeated and on_duplicates == "refuse":
         raise DataError(
-            f"{len(repeated)} identifiers occur in {duplicate_rows} of {len(keys)} rows; mend them, or set "
+            f"{len(repeated)} identifiers occur in {duplicate_rows} of {len(keys)} rows; fix them, or set "
             "on_duplicates to 'keep_first' or 'drop'"
         )
     first: dict[str, int] = {}
@@ -251,19 +251,23 @@ def _apply(texts: list[str], steps: Sequence[str]) -> list[str]:
 
 
 def _texts(name: str, values: Sequence[Any]) -> list[str]:
-    """Return values as text; a column of whole numbers with gaps arrives as floats and is read as meant."""
+    """Return the values of a field as text."""
     plain = values.tolist() if hasattr(values, "tolist") else list(values)
-    found = [value if type(value) is str else _text(value) for value in plain]
-    texts = [text for text in found if text is not None]
-    if len(texts) < len(found):
+    all_texts = [value if type(value) is str else key_text(value) for value in plain]
+    texts = [text for text in all_texts if text is not None]
+    if len(texts) < len(all_texts):
         raise DataError(
-            f"field {name}: {len(found) - len(texts)} values are neither text nor whole numbers; "
+            f"field {name}: {len(all_texts) - len(texts)} values are neither text nor whole numbers; "
             "read the column as text"
         )
     return texts
 
 
-def _text(value: object) -> str | None:
+def key_text(value: object) -> str | None:
+    """Return a value of a key as text: ``""`` where it is missing, None where it is no text or whole number.
+
+    A column of whole numbers with gaps arrives as floats: those that are whole and below 2**53 are read as such.
+    """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return ""
     if isinstance(value, str):

@@ -14,6 +14,7 @@ import pandas as pd
 
 from parties.config.settings import Data
 from vfl.errors import DataError
+from vfl.psi.identifiers import key_text
 
 
 @dataclass(frozen=True)
@@ -111,20 +112,22 @@ def _features(frame: pd.DataFrame, data: Data, problems: list[Problem]) -> list[
 
 
 def _text(frame: pd.DataFrame, column: str, problems: list[Problem]) -> list[str]:
-    """Return a key column as text; a key is never a fraction."""
+    """Return a key column as text, by `vfl.psi.identifiers.key_text`; a key is never a fraction."""
     if column not in frame.columns:
         problems.append(Problem(column, 0, "there is no such key column; correct data.keys"))
         return [""] * len(frame)
     values = frame[column]
-    if pd.api.types.is_float_dtype(values.dtype):
-        whole = values.isna() | (values == np.floor(values)) & (values.abs() < 2**53)
-        if whole.all():
-            values = values.astype("Int64")
-        else:
-            count = int((~whole).sum())
-            problems.append(Problem(column, count, f"{count} keys are fractions; store keys as text"))
-    missing = values.isna().tolist()
-    return ["" if gone else str(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+    plain = values.tolist()
+    texts = [value if type(value) is str else key_text(value) for value in plain]
+    unusable = [value for value, text in zip(plain, texts, strict=True) if text is None]
+    if count := sum(isinstance(value, float) for value in unusable):
+        problems.append(Problem(column, count, f"{count} keys are fractions; store keys as text"))
+    if not unusable:
+        return [text or "" for text in texts]
+    return [
+        text if text is not None else "" if pd.isna(value) else str(value)
+        for text, value in zip(texts, plain, strict=True)
+    ]
 
 
 def _target(

@@ -41,14 +41,14 @@ class Typed(NamedTuple):
         result = CliRunner().invoke(main, [command, str(self.bank), *options])
         assert result.exit_code == 1
         told = result.output
-        assert "waits for people at bureau: they run `vfl jobs approve DIR " in told
+        assert "waits for people at bureau: they run `vfl contracts approve DIR " in told
         assert "then run this command again" in told
-        return told.split("vfl jobs approve DIR ")[1].split("`")[0]
+        return told.split("vfl contracts approve DIR ")[1].split("`")[0]
 
     def approve(self, contract: str) -> dict[str, Any]:
         """Approve a contract at the bureau; return what its people saw before."""
-        seen = CliRunner().invoke(main, ["jobs", "show", str(self.bureau.directory), contract, "--json"])
-        done = CliRunner().invoke(main, ["jobs", "approve", str(self.bureau.directory), contract])
+        seen = CliRunner().invoke(main, ["contracts", "show", str(self.bureau.directory), contract, "--json"])
+        done = CliRunner().invoke(main, ["contracts", "approve", str(self.bureau.directory), contract])
         assert done.exit_code == 0, done.output
         facts: dict[str, Any] = json.loads(seen.stdout)
         return facts
@@ -81,12 +81,12 @@ def test_every_command_goes_on_under_the_name_that_was_approved(typed: Typed) ->
 
     linear = ("train", "--algorithm", "linear", "--binning", made, "--param", "max_iter=4")
     facts = typed.approve(typed.waits(*linear))
-    assert (facts["algorithm"], facts["binning"], facts["rounds"]) == ("linear", made, 4)
+    assert (facts["algorithm"], facts["binning"], facts["terms"]["rounds"]) == ("linear", made, 4)
     assert typed.runs(*linear, process=True)["model"] == facts["model"]
 
     trees = ("train", "--param", "n_estimators=2", "--param", "max_depth=2")
     facts = typed.approve(typed.waits(*trees))
-    assert (facts["algorithm"], facts["trees"]) == ("trees", 2)
+    assert (facts["algorithm"], facts["terms"]["trees"]) == ("trees", 2)
     assert typed.runs(*trees)["model"] == facts["model"]
     assert typed.contracts() == 4, "one each, however often a command was run"
 

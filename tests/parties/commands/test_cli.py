@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,53 +115,3 @@ def test_errors_are_one_plain_message(
     assert isinstance(result.exception, SystemExit)
     assert result.output.startswith("Error: ")
     assert told in result.output
-
-
-def test_a_failed_change_leaves_the_file(run: Run, bank: Config) -> None:
-    """A peer that is a mistake is not added: the configuration stays as it was."""
-    before = (bank.directory / "party.toml").read_bytes()
-    for fingerprint in ("12", "a" * 64):  # the second lacks a url
-        told = ("--fingerprint", fingerprint, *IDENTITY)
-        assert run("party", "add-peer", bank.directory, "x", *told).exit_code == 1
-    assert (bank.directory / "party.toml").read_bytes() == before
-
-
-def test_without_an_authority_a_signing_request_is_left(run: Run, bank: Config, tmp_path: Path) -> None:
-    """A party that has a real authority gets a request to have signed, and its key is made."""
-    made = run(
-        "party", "init", tmp_path / "own", "--name", "own", "--role", "feature", "--data", bank.data.source
-    )  # fmt: skip
-    assert "signing_request" in made.output
-    assert (tmp_path / "own" / "tls" / "request.pem").read_text().startswith("-----BEGIN CERTIFICATE REQUEST")
-
-
-def test_check_tells_by_its_exit_code(run: Run, bank: Config) -> None:
-    """Usable data is exit code 0; data that cannot be used is 1, with the whole report as JSON."""
-    assert run("check", bank.directory).exit_code == 0
-    Path(bank.data.source).write_text("customer_id,age,default\nC1,old,1\nC1,3,0\n")
-    result = run("check", bank.directory, "--json")
-    assert result.exit_code == 1
-    assert {problem["column"] for problem in json.loads(result.output)["problems"]} == {"age", "customer_id"}
-
-
-def test_info_names_the_kernel(run: Run) -> None:
-    """What a report of a fault needs: versions and which kernel runs."""
-    facts = json.loads(run("info", "--json").output)
-    assert facts["kernel"]
-    assert facts["cheroot"] != "not installed"
-
-
-def test_a_served_party_stops_on_sigterm(bureau: Config) -> None:
-    """`vfl party serve` says where it listens, and ends with exit code 0 when it is told to stop."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "parties", "party", "serve", str(bureau.directory)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert "bureau listens on https://127.0.0.1:" in process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
-    process.stdout.close()

@@ -57,7 +57,7 @@ def test_a_right_file_is_understood() -> None:
     assert config.peers["bureau"] == Peer(fingerprint="ab" * 32, url="https://host:8443")
     assert config.peers["bureau"].allow == []
     assert config.path("tls/key.pem") == Path("/party/tls/key.pem")
-    assert parse(FEATURE).peers["bank"].limits.of("max_trees") == 5
+    assert parse(FEATURE).peers["bank"].limits.value("max_trees") == 5
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_right_file_is_understood() -> None:
         (LABEL, "model.max_dept", 3, "model.max_dept: unknown parameter; did you mean max_depth?"),
         (LABEL, "model.max_depth", 99, "model: Parameters outside their range: max_depth=99"),
         (LABEL, "peers.bureau.url", "http://x", "peers.bureau.url: a label party needs it"),
-        (LABEL, "peers.bureau.allow", ["align"], "peers.bureau.allow: a label party is never asked"),
+        (LABEL, "peers.bureau.allow", ["align"], "peers.bureau.allow: a label party answers no requests"),
         (LABEL, "peers.bureau.fingerprint", "12", "peers.bureau.fingerprint: it is not of the form"),
         (LABEL, "peers.bank", LABEL["peers"]["bureau"], "peers.bank: this is the party's own name"),
         (LABEL, "peers.b2", LABEL["peers"]["bureau"], "peers.b2.fingerprint: the same as that of bureau"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from parties.config import Config
-from parties.contracts import contract_store as kept_contracts
 from parties.contracts.client import ContractClient
 from parties.contracts.contract_store import REJECTED, ContractStore
 from parties.data.rows import load
+from parties.feature.app import create_app
 from parties.keys import identity
 from parties.label.party import LabelParty
 from parties.link.transport import HttpsChannel
 from parties.storage import database
 from parties.storage.model_store import ModelStore
+from parties.telemetry.clock import SYSTEM_CLOCK, Clock
+from tests.support.clock import MovableClock
 from vfl.aggregation.bitmap import to_bitmap
 from vfl.algorithms.trees.messages import (
     AskDirections,
@@ -38,6 +40,7 @@ from vfl.wire.contract import Contract
 from vfl.wire.contract_messages import ContractAnswered, ProposeContract, Signature
 from vfl.wire.session import LabelSession
 
+USUAL_TERMS = {"trees": 10, "max_depth": 5, "node_rows": 20, "histogram_rows": 5}
 PARAMS = TreeParams(n_estimators=2, max_depth=2, max_bin=8)
 Make = Callable[..., Any]
 
@@ -73,11 +76,23 @@ def test_nothing_runs_without_a_contract(channel: HttpsChannel) -> None:
 @pytest.mark.parametrize(
     ("terms", "reason"),
     [
-        ({"action": "train", "alignment": "a1", "model": "m1", "trees": 1_001}, "trees=1001"),
-        ({"action": "train", "alignment": "a1", "model": "m1", "max_depth": 11}, "max_depth=11"),
-        ({"action": "train", "alignment": "a1", "model": "m1", "rounds": 1_001}, "rounds=1001"),
-        ({"action": "train", "alignment": "a1", "model": "m1", "node_rows": 4}, "node_rows=4"),
-        ({"action": "train", "alignment": "a1", "model": "m1", "histogram_rows": 1}, "histogram_rows=1"),
+        ({"action": "train", "alignment": "a1", "model": "m1", "terms": {"trees": 1_001}}, "trees=1001"),
+        ({"action": "train", "alignment": "a1", "model": "m1", "terms": {"max_depth": 11}}, "max_depth=11"),
+        (
+            {
+                "action": "train",
+                "alignment": "a1",
+                "model": "m1",
+                "algorithm": "linear",
+                "terms": {"rounds": 1_001},
+            },
+            "rounds=1001",
+        ),
+        ({"action": "train", "alignment": "a1", "model": "m1", "terms": {"node_rows": 4}}, "node_rows=4"),
+        (
+            {"action": "train", "alignment": "a1", "model": "m1", "terms": {"histogram_rows": 1}},
+            "histogram_rows=1",
+        ),
         ({"action": "train", "alignment": "a1", "model": "m1", "key_bits": 1024}, "key_bits=1024"),
         ({"action": "align", "alignment": "a1", "rows": 10_000_001}, "rows=10000001"),
         ({"action": "score", "alignment": "a1", "model": "m1", "rows_per_hour": 10_000_001}, "rows_per_hour"),
@@ -95,6 +110,8 @@ def test_a_contract_beyond_the_limits_is_not_signed(
     """Each rule refuses on its own, and what meets it is signed."""
     action = terms["action"]
     rest = {name: value for name, value in terms.items() if name != "action"}
+    if "terms" in rest:
+        rest["terms"] = USUAL_TERMS | rest["terms"]
     with pytest.raises(PeerRefused, match=reason):
         propose(channel, drafted(bank, bureau, action, **rest), bank)
     good = drafted(bank, bureau, "align", alignment="a1")
@@ -138,8 +155,8 @@ def openings(fingerprint: bytes, rows: int) -> OpenTraining:
     [
         ({"model": "m2"}, "another model"),
         ({"alignment": "a2"}, "another alignment"),
-        ({"trees": 1}, "trees=2 asked; this contract"),
-        ({"max_depth": 1}, "max_depth=2 asked; this contract"),
+        ({"terms": {"trees": 1}}, "trees=2 asked; this contract"),
+        ({"terms": {"max_depth": 1}}, "max_depth=2 asked; this contract"),
         ({"rows": 149}, "rows=150 asked; this contract"),
         ({"key_bits": 3072}, "key_bits=2048 asked"),
     ],
@@ -150,10 +167,10 @@ def test_training_keeps_to_its_contract(
 ) -> None:
     """Another model or alignment, one tree, level or row too many, a shorter key: refused when it opens."""
     usual = {
-        "algorithm": "trees", "model": "m1", "alignment": "a1", "trees": 2, "max_depth": 2, "rows": 150,
-        "key_bits": 2048,
+        "algorithm": "trees", "model": "m1", "alignment": "a1", "rows": 150, "key_bits": 2048,
     }  # fmt: skip
-    digest = agree(channel, "train", **(usual | terms))
+    numbers = {"terms": {"trees": 2, "max_depth": 2} | terms.get("terms", {})}
+    digest = agree(channel, "train", **(usual | terms | numbers))
     with pytest.raises(PeerRefused, match=reason):
         LabelSession(channel, "bureau", contract=digest).ask(openings(bytes(32), 150), TrainingOpened)
     with pytest.raises(PeerRefused, match="another action"):
@@ -161,18 +178,25 @@ def test_training_keeps_to_its_contract(
 
 
 @pytest.fixture
-def trained(bank: Config, bureau: Config, serve: Make, join: Make) -> Config:
+def clock() -> MovableClock:
+    """The time of both parties."""
+    return MovableClock()
+
+
+@pytest.fixture
+def trained(bank: Config, bureau: Config, clock: MovableClock, serving: Make, join: Make) -> Iterator[Config]:
     """A bank that has aligned with a bureau and trained m1 with it."""
-    bank = join(bank, bureau, serve(bureau))
-    with LabelParty(bank) as label:
-        label.align(name="a1")
-        label.train(name="m1", params=PARAMS)
-    return bank
+    with serving(bureau, create_app(bureau, clock=clock)) as url:
+        bank = join(bank, bureau, url)
+        with LabelParty(bank) as label:
+            label.align(name="a1")
+            label.train(name="m1", params=PARAMS)
+        yield bank
 
 
-def scoring(config: Config, channel: HttpsChannel, **terms: Any) -> LabelSession:
-    agreements = ContractClient(config, channel, database.connect(config))
-    digest = agreements.obtain("score", ["bureau"], model="m1", alignment="a1", **terms).digest
+def scoring(config: Config, channel: HttpsChannel, clock: Clock = SYSTEM_CLOCK, **terms: Any) -> LabelSession:
+    contracts = ContractClient(config, channel, database.connect(config), clock)
+    digest = contracts.obtain("score", ["bureau"], model="m1", alignment="a1", **terms).digest
     return LabelSession(channel, "bureau", contract=digest)
 
 
@@ -194,23 +218,17 @@ def test_a_scoring_rate_above_the_agreed_one_is_refused(trained: Config) -> None
         other.ask(ten, DirectionsGiven)
 
 
-def test_after_expiry_a_running_job_is_refused(trained: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_expiry_a_running_job_is_refused(trained: Config, clock: MovableClock) -> None:
     """The next message of a job whose contract has ended is refused; a new contract goes on."""
     _, alignments = ModelStore(trained).load_alignment("a1")
     opening = m.OpenScoring("m1", "a1", alignments["bureau"].fingerprint)
     with HttpsChannel(trained) as channel:
-        session = scoring(trained, channel)
+        session = scoring(trained, channel, clock)
         session.ask(opening, m.ScoringOpened)
-        later = kept_contracts.seconds_now() + 31 * 86_400
-        for module in (
-            "parties.contracts.contract_store",
-            "parties.contracts.verifier",
-            "parties.contracts.client",
-        ):
-            monkeypatch.setattr(f"{module}.seconds_now", lambda: later)
+        clock.offset = 31 * 86_400
         with pytest.raises(PeerRefused, match="contract has expired"):
             session.ask(AskDirections(b""), DirectionsGiven)
-        scoring(trained, channel).ask(opening, m.ScoringOpened)
+        scoring(trained, channel, clock).ask(opening, m.ScoringOpened)
 
 
 def test_what_people_end_ends_at_once(trained: Config, bureau: Config) -> None:
@@ -279,8 +297,8 @@ def test_a_column_beyond_the_contract_cannot_be_asked_for(
     session = LabelSession(channel, "bureau", contract=agree(channel, "align", alignment="a1", rows=200))
     made = align({"bureau": session}, rows.identifiers, "a1")["bureau"]
     digest = agree(
-        channel, "train", algorithm="trees", model="m1", alignment="a1", trees=2, max_depth=2, rows=200,
-        key_bits=2048,
+        channel, "train", algorithm="trees", model="m1", alignment="a1", rows=200, key_bits=2048,
+        terms={"trees": 2, "max_depth": 2},
     )  # fmt: skip
     contracts = database.contracts
     with database.connect(bureau).begin() as connection:  # as if one column had been agreed on
@@ -315,7 +333,7 @@ def test_a_command_that_waited_goes_on_when_it_is_run_again(
     at_bureau = ContractStore(database.connect(bureau))
     with LabelParty(joined) as label:
         for _ in range(2):
-            with pytest.raises(AwaitingApproval, match="vfl jobs approve"):
+            with pytest.raises(AwaitingApproval, match="vfl contracts approve"):
                 label.align()
         (waiting,) = at_bureau.all()
         at_bureau.decide(waiting.digest, "alice", "approved", b"")

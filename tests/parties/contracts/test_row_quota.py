@@ -44,10 +44,10 @@ def test_an_hours_worth_at_once_and_then_evenly(engine: sa.Engine, contract: Con
 
 def test_a_restart_gives_nothing_back(engine: sa.Engine, contract: Contract) -> None:
     """What was counted stays counted, and no more than a hundredth of an hour's worth is lost."""
-    RowQuota(engine).take(DIGEST, contract, 2_000, 0.0)
+    RowQuota(engine).consume(DIGEST, contract, 2_000, 0.0)
     with pytest.raises(RateExceeded):
-        RowQuota(engine).take(DIGEST, contract, 1_601, 0.0)
-    RowQuota(engine).take(DIGEST, contract, int(1_600 - 3_600 * AHEAD), 0.0)
+        RowQuota(engine).consume(DIGEST, contract, 1_601, 0.0)
+    RowQuota(engine).consume(DIGEST, contract, int(1_600 - 3_600 * AHEAD), 0.0)
 
 
 def test_a_clock_that_goes_back_refills_nothing(engine: sa.Engine, contract: Contract) -> None:

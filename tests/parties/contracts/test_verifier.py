@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,13 @@ from parties.contracts.contract_store import REJECTED, ContractStore
 from parties.contracts.verifier import ContractVerifier
 from parties.data.rows import Source
 from parties.storage import database
+from tests.support.clock import MovableClock
 from vfl.errors import BadSignature, NotAllowed
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
 
 
 @pytest.fixture
@@ -23,42 +28,42 @@ def digest(bank: Config, bureau: Config, signed: Callable[..., bytes]) -> bytes:
 
 
 @pytest.fixture
-def notary(bureau: Config) -> ContractVerifier:
-    return ContractVerifier(bureau, database.connect(bureau), Source(bureau))
+def verifier(bureau: Config, clock: MovableClock) -> ContractVerifier:
+    return ContractVerifier(bureau, database.connect(bureau), Source(bureau), clock)
 
 
 def test_what_people_end_in_another_process_ends_at_once(
-    bureau: Config, digest: bytes, notary: ContractVerifier
+    bureau: Config, digest: bytes, verifier: ContractVerifier
 ) -> None:
     """The next message is refused, though the contract was in force for the one before."""
     for _ in range(2):
-        assert notary.in_force("bank", digest).digest == digest
+        assert verifier.in_force("bank", digest).digest == digest
     ContractStore(database.connect(bureau)).set_state(digest, REJECTED)
     with pytest.raises(NotAllowed, match="rejected this contract"):
-        notary.in_force("bank", digest)
+        verifier.in_force("bank", digest)
 
 
 def test_a_contract_known_to_be_signed_expires_and_is_one_peers(
-    digest: bytes, notary: ContractVerifier, monkeypatch: pytest.MonkeyPatch
+    digest: bytes, verifier: ContractVerifier, clock: MovableClock
 ) -> None:
     """What is remembered of it is held against the clock and the peer each time."""
-    notary.in_force("bank", digest)
+    verifier.in_force("bank", digest)
     with pytest.raises(NotAllowed, match="no such contract with you"):
-        notary.in_force("other", digest)
-    monkeypatch.setattr("parties.contracts.verifier.seconds_now", lambda: time.time() + 3_601)
+        verifier.in_force("other", digest)
+    clock.offset = 3_601
     with pytest.raises(NotAllowed, match="has expired"):
-        notary.in_force("bank", digest)
+        verifier.in_force("bank", digest)
 
 
 def test_a_contract_that_is_gone_does_not_hold(
-    bureau: Config, digest: bytes, notary: ContractVerifier
+    bureau: Config, digest: bytes, verifier: ContractVerifier
 ) -> None:
     """Nor does memory stand in for a row that was removed."""
-    notary.in_force("bank", digest)
+    verifier.in_force("bank", digest)
     with database.connect(bureau).begin() as connection:
         connection.execute(database.contracts.delete())
     with pytest.raises(NotAllowed, match="no such contract"):
-        notary.in_force("bank", digest)
+        verifier.in_force("bank", digest)
 
 
 @pytest.mark.parametrize("what", ["terms", "signature"])
@@ -67,7 +72,7 @@ def test_a_contract_that_was_damaged_does_not_hold(
     bureau: Config,
     drafted: Callable[..., Any],
     digest: bytes,
-    notary: ContractVerifier,
+    verifier: ContractVerifier,
     what: str,
 ) -> None:
     """Terms written into the database, or a signature, are not what was signed."""
@@ -79,17 +84,17 @@ def test_a_contract_that_was_damaged_does_not_hold(
     with database.connect(bureau).begin() as connection:
         connection.execute(update)
     with pytest.raises(BadSignature):
-        notary.in_force("bank", digest)
+        verifier.in_force("bank", digest)
 
 
 def test_a_message_costs_one_read(bureau: Config, digest: bytes) -> None:
     """The state, by its key; the rest was read and verified with the first message."""
     engine = database.connect(bureau)
-    notary = ContractVerifier(bureau, engine, Source(bureau))
-    notary.in_force("bank", digest)
+    verifier = ContractVerifier(bureau, engine, Source(bureau))
+    verifier.in_force("bank", digest)
     statements: list[str] = []
     sa.event.listen(engine, "before_cursor_execute", lambda *of: statements.append(of[2]))
     for _ in range(10):
-        notary.in_force("bank", digest)
+        verifier.in_force("bank", digest)
     assert len(statements) == 10
     assert all(statement.startswith("SELECT contracts.state") for statement in statements)

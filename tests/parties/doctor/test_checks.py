@@ -206,7 +206,7 @@ def test_contracts_that_wait_for_somebody_are_found(bank: Config, bureau: Config
         there.add("bureau", one, state=PROPOSED)
     digits = asked.digest().hex()[:12]
     found = seen(bureau, "warning")["contracts"]
-    assert f"{digits} (train m1, bank) waits for people: 2 to approve it: vfl jobs show" in found
+    assert f"{digits} (train m1, bank) waits for people: 2 to approve it: vfl contracts show" in found
     assert "m1, bureau) waits for bureau: ask their people" in seen(bank, "warning")["contracts"]
     for person in ("alice", "bob"):
         here.decide(asked.digest(), person, "approved", b"")

@@ -12,6 +12,8 @@ import pytest
 
 from parties.config import Config
 from parties.contracts.client import ContractClient
+from parties.feature.app import create_app
+from parties.feature.workers import worker_for
 from parties.keys import tls
 from parties.ledger.entries import Ledger
 from parties.link.transport import CONTENT_TYPE, PATH, HttpsChannel
@@ -275,20 +277,23 @@ def test_our_own_fault_is_told_without_detail_and_work_goes_on(bureau: Config, c
 
 
 def test_an_unexpected_fault_is_internal_and_stays_out_of_the_log(
-    bureau: Config, channel: HttpsChannel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bank: Config, bureau: Config, serving: Any, join: Join, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug answers one request with 'internal'; its text, which may hold data, is not logged."""
+    faults = ["customer C007"]
 
-    def broken(*_: object) -> None:
-        raise KeyError("customer C007")
+    def faulty_once(*arguments: Any) -> Any:
+        if faults:
+            raise KeyError(faults.pop())
+        return worker_for(*arguments)
 
-    digest = agreed(channel)
-    with monkeypatch.context() as patch:
-        patch.setattr("parties.feature.dispatcher.worker_for", broken)
+    with serving(bureau, create_app(bureau, make_worker=faulty_once)) as url:
+        channel = HttpsChannel(join(bank, bureau, url))
+        digest = agreed(channel)
         assert refused(channel, encode(Envelope(new_job(), 1, opening(), digest))) == "internal"
+        honest_job(channel, "a1")
     assert "KeyError" in caplog.text
     assert "C007" not in caplog.text
-    honest_job(channel, "a1")
 
 
 def test_health_needs_a_certificate_but_no_grant(make_party: Any, url: str) -> None:

@@ -14,13 +14,12 @@ from parties.config import Config
 from parties.keys import expiry, tls
 
 
-def shorten(config: Config, monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+def shorten(config: Config, days: float) -> None:
     """Give a party a certificate of its authority that ends in some days."""
-    monkeypatch.setattr(tls, "DEVELOPMENT_DAYS", days)
     files = tls.files_of(config)
     key = serialization.load_pem_private_key(files.key.read_bytes(), None)
     request = tls.signing_request(key, config.party.name, ["localhost"])  # type: ignore[arg-type]
-    certificate = tls.issue(tls.development_authority(config.directory.parent / "ca"), request)
+    certificate = tls.issue(tls.development_authority(config.directory.parent / "ca"), request, days)
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
@@ -29,10 +28,10 @@ def shorten(config: Config, monkeypatch: pytest.MonkeyPatch, days: float) -> Non
     [(31.5, None), (29.5, r"ends in \d+ days, on 20\d\d-\d\d-\d\d; renew it"), (-0.02, "ended 0 days ago")],
 )
 def test_a_certificate_is_told_of_thirty_days_ahead(
-    bank: Config, monkeypatch: pytest.MonkeyPatch, caplog: Any, days: float, said: str | None
+    bank: Config, caplog: Any, days: float, said: str | None
 ) -> None:
     """Nothing is said with 31 days to go; with 29 a warning, after the end an error, each with its remedy."""
-    shorten(bank, monkeypatch, days)
+    shorten(bank, days)
     expiry.warn(bank)
     levels = [record.levelno for record in caplog.records]
     assert levels == ([] if said is None else [logging.WARNING if days > 0 else logging.ERROR])
@@ -47,13 +46,10 @@ def test_ends_are_those_of_the_files(bank: Config) -> None:
     assert 364 < found["certificate"].days() < 366
 
 
-def test_a_server_looks_at_the_start_and_every_day(
-    bank: Config, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
+def test_a_server_looks_at_the_start_and_every_day(bank: Config, caplog: Any) -> None:
     """The watch warns before it returns, and again as time passes; it ends with the server."""
-    monkeypatch.setattr(expiry, "EVERY_SECONDS", 0.01)
-    shorten(bank, monkeypatch, 3)
-    with expiry.Watch(bank) as watch:
+    shorten(bank, 3)
+    with expiry.Watch(bank, seconds=0.01) as watch:
         assert len(caplog.records) >= 1
         while len(caplog.records) < 3:
             pass

@@ -173,8 +173,8 @@ def test_a_training_that_was_broken_off_goes_on_under_the_new_key(
     file.write_text(file.read_text() + f"\n[crypto]\nkey_bits = {key_bits}\n")
     rotation.rotate_paillier(configuration.load(bank.directory))
     with LabelParty(configuration.load(bank.directory)) as party:
-        assert party.resume("m1").trees == 2
+        assert party.resume("m1").facts["trees"] == 2
     assert private_key(bank).public_key.bits == key_bits
-    for part in ("bank/state/models/{}/share.json", "bureau/state/shares/bank/{}.json"):
+    for part in ("bank/state/models/{}/part.json", "bureau/state/parts/bank/{}.json"):
         made = [(bank.directory.parent / part.format(name)).read_bytes() for name in ("m1", "undisturbed")]
         assert made[0] == made[1]

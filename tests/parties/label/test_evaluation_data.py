@@ -41,8 +41,8 @@ def trained(consortium: Any, private_key: PrivateKey) -> Any:
 def views(trained: Any, **more: Any) -> EvaluationData:
     group, table, joint, alone = trained
     directions = ask_all(group.sessions(), group.alignments, joint, model_id="m")
-    given = {"label_party": "bank", "model": "m", "rows_are": "source", **more}
-    return score_views(table, joint, alone, directions, group.alignments, **given)
+    facts = {"label_party": "bank", "model": "m", "rows_are": "source", "counted": np.ones(ROWS, bool)}
+    return score_views(table, joint, alone, directions, group.alignments, **(facts | more))
 
 
 def test_each_view_is_xgboosts_with_the_absent_columns_missing(trained: Any) -> None:
@@ -80,14 +80,14 @@ def test_a_view_costs_no_message(trained: Any) -> None:
     assert [len(party.frames_seen) for party in group.parties.values()] == [2 * count for count in once]
 
 
-def test_only_judged_rows_are_kept(trained: Any) -> None:
+def test_only_the_rows_that_count_are_kept(trained: Any) -> None:
     """Scores, labels and columns of the rows that count, in their order."""
     table = trained[1]
-    judged = np.arange(ROWS) % 3 == 0
-    few, every = views(trained, judged=judged), views(trained)
-    np.testing.assert_array_equal(few.together, every.together[judged])
-    np.testing.assert_array_equal(few.labels, table.labels[judged])
-    np.testing.assert_array_equal(few.columns, table.columns[judged])
+    counted = np.arange(ROWS) % 3 == 0
+    few, every = views(trained, counted=counted), views(trained)
+    np.testing.assert_array_equal(few.together, every.together[counted])
+    np.testing.assert_array_equal(few.labels, table.labels[counted])
+    np.testing.assert_array_equal(few.columns, table.columns[counted])
 
 
 def test_labels_must_be_0_and_1(trained: Any) -> None:

@@ -65,8 +65,8 @@ def test_scores_are_those_of_xgboost_on_pooled_columns(
     aligned = label.align(name="a1")
     assert (aligned.rows, aligned.common) == (200, {"bureau": 150})
     model = label.train(name="m1", params=PARAMS)
-    assert (model.alignment, model.trees, model.rows) == ("a1", 2, 200)
-    assert sum(model.importances.values()) == pytest.approx(1)
+    assert (model.alignment, model.facts["trees"], model.rows) == ("a1", 2, 200)
+    assert sum(model.facts["importances"].values()) == pytest.approx(1)
     scores = label.score("m1", bank.data.source)
     booster = xgboost.Booster(model_file=bytearray(label.export("m1")))
     table = pooled(bank, bureau)
@@ -128,7 +128,7 @@ def test_data_that_changed_since_it_was_aligned_is_noticed(label: LabelParty, ba
 def test_a_share_stays_where_it_is_without_consent(
     bank: Config, make_party: Any, grant: Any, serve: Any, join: Any
 ) -> None:
-    """A feature party that does not allow export keeps its share; training and scoring work all the same."""
+    """A feature party that does not allow export keeps its part; training and scoring work all the same."""
     bureau = grant(make_party("bureau", "feature"), bank, allow=["align", "train", "score"])
     with LabelParty(join(bank, bureau, serve(bureau))) as label:
         label.align()

@@ -1,47 +1,15 @@
-"""``vfl plan``: what is not given comes from the party directory, and nobody is asked anything."""
+"""The work of a plan: what the caller leaves out comes from the party directory."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
-from parties.commands.cli import main
 from parties.config import Config
 from parties.label.planning import Wanted, predict, work
 from vfl.algorithms.trees.cost_model import Link
 from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ParameterError
-
-
-@pytest.fixture
-def run() -> Callable[..., Result]:
-    return lambda *arguments: CliRunner().invoke(main, ["plan", *map(str, arguments)])
-
-
-def test_a_plan_is_printed_for_people(run: Any, bank: Config) -> None:
-    """Time, traffic and memory of both sides, in units that are read, without a word about progress."""
-    shown = run(bank.directory, "--partner-columns", 5, "--partner-columns", 7, "--trees", 3)
-    assert shown.exit_code == 0, shown.output
-    for text in ("200 rows, 3 trees", "a tree", "partner 2", "7 columns", "bytes a row", "label party"):
-        assert text in shown.output
-    assert " MB of memory" in shown.output
-
-
-def test_a_plan_is_printed_for_programs(run: Any, bank: Config) -> None:
-    """--json gives the job, the machine that was timed, and the prediction."""
-    given = ["--rows", 50_000, "--columns", 4, "--partner-columns", 8, "--bins", 32, "--depth", 5]
-    shown = run(bank.directory, *given, "--trees", 10, "--key-bits", 3072, "--profile", "full", "--json")
-    assert shown.exit_code == 0, shown.output
-    told = json.loads(shown.output)
-    assert (told["work"]["rows"], told["work"]["key_bits"], told["work"]["profile"]) == (50_000, 3072, "full")
-    assert told["work"]["partners"][0]["bins"] == 8 * 32
-    assert told["plan"]["traffic"][0]["to_partner"] == pytest.approx(10 * 50_000 * 768, rel=0.01)
-    assert told["plan"]["seconds"] > 10 * told["plan"]["steps"]["encrypt"]
 
 
 def test_what_is_given_needs_no_data(bank: Config) -> None:
@@ -74,10 +42,7 @@ def test_drawn_rows_are_what_is_encrypted(bank: Config) -> None:
         assert predicted.plan.traffic[0].to_partner_per_row_and_tree == pytest.approx(0.3 * 512, rel=0.05)
 
 
-def test_partners_columns_must_be_known(run: Any, bank: Config) -> None:
-    """A label party is told that it has to say what its partners have."""
-    shown = run(bank.directory)
-    assert shown.exit_code == 1
-    assert "--partner-columns" in shown.output
+def test_partners_columns_must_be_known(bank: Config) -> None:
+    """A label party has to say what its partners have."""
     with pytest.raises(ParameterError):
         work(bank, Wanted())

@@ -70,7 +70,7 @@ def strict(world: Any) -> Iterator[Any]:
 
 
 def jobs(server: Any, verb: str, contract: str) -> None:
-    result = CliRunner().invoke(main, ["jobs", verb, str(server.party.directory), contract])
+    result = CliRunner().invoke(main, ["contracts", verb, str(server.party.directory), contract])
     assert result.exit_code == 0, result.output
 
 
@@ -102,7 +102,7 @@ def test_publishing_tells_at_once_what_waits(world: Any, strict: Any) -> None:
         publish(bank, "m1")
     assert not (messages(bank) - before)["OpenScoring"]
     (contract,) = waiting(strict)
-    assert f"vfl jobs approve DIR {contract[:12]}" in str(caught.value)
+    assert f"vfl contracts approve DIR {contract[:12]}" in str(caught.value)
     jobs(strict, "approve", contract)
     publish(bank, "m1")
     withdraw(bank, "m1")

@@ -32,7 +32,7 @@ def store(bureau: Config) -> PeerStore:
 
 
 def test_what_is_saved_comes_back_to_the_same_peer_only(bureau: Config, store: PeerStore) -> None:
-    """Alignments and shares are found again under their peer, and under no other."""
+    """Alignments and parts are found again under their peer, and under no other."""
     store.save_alignment(alignment("C050"))
     store.save_part("m1", SHARE)
     assert store.load_alignment("a1") == alignment("C050")
@@ -42,7 +42,7 @@ def test_what_is_saved_comes_back_to_the_same_peer_only(bureau: Config, store: P
     assert not other.has("part", "m1")
     with pytest.raises(StateError, match="alignment a1 is not here"):
         other.load_alignment("a1")
-    with pytest.raises(StateError, match="share of model m1 is not here"):
+    with pytest.raises(StateError, match="part of model m1 is not here"):
         other.load_part("m1")
 
 
@@ -57,7 +57,7 @@ def test_every_file_is_private(bureau: Config, store: PeerStore) -> None:
 
 
 def test_nothing_in_use_is_overwritten(store: PeerStore) -> None:
-    """A second alignment or share of one name is refused; the first stays. What nobody used makes way."""
+    """A second alignment or part of one name is refused; the first stays. What nobody used makes way."""
     store.save_alignment(alignment("C049"))
     store.save_alignment(alignment("C050"))
     store.use("alignment", "a1")
@@ -103,7 +103,7 @@ def test_data_that_changed_is_read_again_and_lost_customers_are_counted(
     store.aligned_columns(alignment("C050"))
     source.write_text("customer_id,balance,delays\nC050,9,9\n")
     assert store.aligned_columns(alignment("C050"))[1].tolist() == [[9.0, 9.0]]
-    with pytest.raises(NotAligned, match="1 of 2 aligned customers") as caught:
+    with pytest.raises(NotAligned, match="1 of 2 customers of alignment") as caught:
         store.aligned_columns(alignment("C050", "C051"))
     assert "C051" not in str(caught.value)
 
@@ -140,7 +140,7 @@ def test_jobs_on_one_alignment_share_its_columns(
     with pytest.raises(ValueError, match="read-only"):
         first[0, 0] = 1.0
     assert store.aligned_columns(alignment("C100", "C050"))[1][0].tolist() == first[1].tolist()
-    for number in range(rows.KEPT_ALIGNMENTS):
+    for number in range(rows.ALIGNMENTS_IN_MEMORY):
         store.aligned_columns(alignment(f"C{number + 60:03d}"))
     assert store.aligned_columns(alignment("C050", "C100"))[1] is not first
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 
-import pytest
-
-from parties.telemetry import progress
 from parties.telemetry.progress import ProgressLine
 
 
@@ -15,12 +12,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_file_gets_few_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_gets_few_plain_lines() -> None:
     """Where no terminal is, the first and last report are written and others at a low rate."""
     clock = iter([0.0, 10.0, 11.0, 30.0, 40.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()
-    with ProgressLine("training", stream) as report:
+    with ProgressLine("training", stream, monotonic=lambda: next(clock)) as report:
         for done in (1, 2, 3, 4):
             report(done, 4, "auc 0.7")
     assert stream.getvalue().splitlines() == [

@@ -155,7 +155,7 @@ class Serving(Struct, frozen=True, kw_only=True):
     """How a label party's scoring service deals with feature parties.
 
     ``budget_ms`` is how long a request waits for them unless it says otherwise, up to ``max_budget_ms``;
-    ``lanes`` how many messages to one feature party may be under way for a model. After ``failures``
+    ``workers`` how many messages to one feature party may be in flight for a model. After ``failures``
     answers in a row that failed or took longer than ``budget_ms``, it is not waited for until it answers
     in time one of the probes that are sent every ``retry_seconds``. The rows of customers are read again when
     their file is written again, those of a database every ``refresh_seconds``.
@@ -163,7 +163,7 @@ class Serving(Struct, frozen=True, kw_only=True):
 
     budget_ms: Milliseconds = 500
     max_budget_ms: Milliseconds = 10_000
-    lanes: Annotated[int, Meta(ge=1, le=16, description="a whole number, 1 to 16")] = 2
+    workers: Annotated[int, Meta(ge=1, le=16, description="a whole number, 1 to 16")] = 2
     failures: Positive = 5
     retry_seconds: Annotated[float, Meta(gt=0, le=3_600, description="seconds, above 0")] = 2.0
     refresh_seconds: Annotated[float, Meta(ge=1, le=86_400, description="seconds, 1 to 86400")] = 300.0

@@ -1,6 +1,7 @@
-"""What is wrong with a party, or soon will be, before a job finds out: each finding with its remedy.
+"""The checks of `vfl doctor`: what is wrong with a party, or soon will be, each with its remedy.
 
-Looks at files, keys, certificates, data, ledger and contracts; `parties.doctor.peer_checks` looks at peers.
+Here are the checks of files, keys, certificates, data, ledger and contracts; those of peers are in
+`parties.doctor.peer_checks`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from parties.contracts.contract_store import (
 )
 from parties.data import check
 from parties.data.rows import Source
-from parties.doctor import peer_checks as visits
+from parties.doctor import peer_checks
 from parties.doctor.findings import Finding, fault
 from parties.keys import expiry, identity, rotation, tls
 from parties.keys import paillier as keys
@@ -50,7 +51,7 @@ def examine(directory: Path) -> list[Finding]:
         config = configuration.load(directory)
     except VflError as error:
         return [fault("configuration", error)]
-    found = [Finding("configuration", "ok", f"{config.party.name}, a {config.party.role} party")]
+    findings = [Finding("configuration", "ok", f"{config.party.name}, a {config.party.role} party")]
     checks: list[tuple[str, Callable[[Config], Iterator[Finding]]]] = [
         ("versions", _versions),
         ("files", _files),
@@ -60,14 +61,14 @@ def examine(directory: Path) -> list[Finding]:
         ("data", _data),
         ("database", _database),
         ("disk", _disk),
-        ("peers", visits.peers if config.party.role == "label" else visits.grants),
+        ("peers", peer_checks.peers if config.party.role == "label" else peer_checks.grants),
     ]
     for about, look in checks:
         try:
-            found += look(config)
+            findings += look(config)
         except VflError as error:
-            found.append(fault(about, error))
-    return found
+            findings.append(fault(about, error))
+    return findings
 
 
 def _versions(config: Config) -> Iterator[Finding]:
@@ -135,7 +136,7 @@ def _data(config: Config) -> Iterator[Finding]:
     found = check.check(config)
     for problem in found.problems:
         text, _, remedy = problem.text.rpartition("; ")
-        yield Finding("data", "fault", f"{problem.column}: {text or remedy}", remedy if text else "mend it")
+        yield Finding("data", "fault", f"{problem.column}: {text or remedy}", remedy if text else "fix it")
     if not found.problems:
         yield Finding("data", "ok", f"{found.usable_rows:,} rows, {len(found.missing)} columns")
 
@@ -210,7 +211,7 @@ def _wanting(config: Config, one: StoredContract, among: list[StoredContract]) -
     left = contract.expires - time.time()
     if left > EXPIRY_SECONDS or not _goes_on(config, one, among):
         return None
-    remedy = "the next one is proposed by itself in its last tenth; whoever approves should look for it"
+    remedy = "the software proposes the next one in its last tenth; approve it in time"
     return Finding("contracts", "warning", f"{what} expires in {left / 86_400:.0f} days", remedy)
 
 

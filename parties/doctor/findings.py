@@ -1,4 +1,4 @@
-"""What an examination finds: each thing that it looked at, with a remedy where it is not fine."""
+"""A finding of the doctor: one check with its result, and a remedy where it is not fine."""
 
 from __future__ import annotations
 

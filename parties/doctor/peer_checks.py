@@ -1,24 +1,23 @@
-"""What the doctor finds at the other end: peers of a label party, and a feature party's own server.
+"""Checks that need an answer: from each peer of a label party, from a feature party's own server.
 
-A peer is sent one Hello, which opens no job.
+Each peer gets one Hello, which opens no job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http import HTTPStatus
-from http.client import HTTPException, HTTPSConnection
 
 from parties.config import Config
 from parties.config.settings import Peer
 from parties.doctor.findings import Finding, fault
 from parties.keys import identity, tls
-from parties.ledger.entries import Ledger, LedgerChannel
-from parties.link.handshake import greet
-from parties.link.transport import HttpsChannel
+from parties.ledger.entries import Ledger
+from parties.link.channels import channel_for_handshakes
+from parties.link.handshake import shake_hands
+from parties.link.transport import HttpsChannel, is_healthy
 from parties.storage import database
 from parties.storage.model_store import ModelStore
-from vfl.errors import VflError
+from vfl.errors import PeerUnreachable, VflError
 from vfl.wire.channel import Channel
 from vfl.wire.handshake import Welcome
 
@@ -27,11 +26,11 @@ CLOCK_SECONDS = 30.0
 """Clocks that differ by more make contracts and certificates end at different moments."""
 
 ALIGNMENTS = 16
-"""Alignments that a peer is asked about, the newest ones."""
+"""How many of the newest alignments a peer compares."""
 
 
 def grants(config: Config) -> Iterator[Finding]:
-    """Look at a feature party: what it lets peers ask, and whether its server is the one configured."""
+    """Check what a feature party lets its peers ask, and whether its server is the one configured."""
     for name, peer in config.peers.items():
         if not peer.allow:
             yield Finding(f"peer {name}", "warning", "it may ask for nothing", f"set peers.{name}.allow")
@@ -44,30 +43,26 @@ def grants(config: Config) -> Iterator[Finding]:
 
 
 def _server(config: Config) -> Finding:
-    """Ask this party's own server how it is, which it tells whoever has a certificate of the authority."""
-    files, server = tls.files_of(config), config.server
+    """Check the health of this party's own server, over its certificate of today."""
+    certificate, server = tls.files_of(config).certificate, config.server
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host  # noqa: S104
-    pinned = tls.client_context(files, tls.fingerprint_of_file(files.certificate))
-    connection = HTTPSConnection(host, server.port, timeout=ANSWER_SECONDS, context=pinned)
     url = f"https://{host}:{server.port}"
     try:
-        connection.request("GET", "/healthz")
-        if connection.getresponse().status == HTTPStatus.OK:
+        if is_healthy(config, url, tls.fingerprint_of_file(certificate), ANSWER_SECONDS):
             return Finding("server", "ok", f"it answers at {url}")
         text = f"what answers at {url} is no party's server"
-    except (OSError, HTTPException):
+    except PeerUnreachable:
         text = f"it does not answer at {url}, or with another certificate"
-    finally:
-        connection.close()
     return Finding("server", "warning", text, "start it: vfl party serve; or restart it")
 
 
 def peers(config: Config) -> Iterator[Finding]:
+    """Check every peer of a label party with one handshake."""
     if not config.peers:
         yield Finding("peers", "warning", "nobody is configured", "vfl party add-peer")
         return
     with HttpsChannel(config, ANSWER_SECONDS) as https:
-        channel = LedgerChannel(https, Ledger(database.connect(config)))
+        channel = channel_for_handshakes(https, Ledger(database.connect(config)))
         for name in config.peers:
             try:
                 yield from _peer(config, name, channel)
@@ -76,20 +71,20 @@ def peers(config: Config) -> Iterator[Finding]:
 
 
 def _peer(config: Config, name: str, channel: Channel) -> Iterator[Finding]:
-    """Say Hello to a peer, and look at what it says."""
+    """Shake hands with a peer, and check its answer."""
     about = f"peer {name}"
     alignments = ModelStore(config).fingerprints(name, ALIGNMENTS)
     own = identity.load(config).public if identity.file_of(config).exists() else None
-    found = greet(channel, name, alignments, own)
-    welcome = found.welcome
-    text = f"reached in {1e3 * found.round_trip:.0f} ms, package {welcome.package}, protocol"
+    handshake = shake_hands(channel, name, alignments, own)
+    welcome, ahead = handshake.welcome, handshake.clock
+    text = f"reached in {1e3 * handshake.round_trip:.0f} ms, package {welcome.package}, protocol"
     yield Finding(about, "ok", f"{text} {', '.join(map(str, welcome.versions))}; certificate as configured")
     yield from _identities(config, name, welcome)
     if config.peers[name].next_fingerprint:
         remedy = f"once it has changed over: vfl party expect {config.directory} {name} --only"
         yield Finding(about, "warning", "two certificates of it are accepted", remedy)
-    if abs(found.clock) - found.round_trip / 2 > CLOCK_SECONDS:
-        text = f"its clock is {abs(found.clock):.0f} s {'ahead' if found.clock > 0 else 'behind'}"
+    if abs(ahead) - handshake.round_trip / 2 > CLOCK_SECONDS:
+        text = f"its clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
         yield Finding(about, "warning", text, "set both clocks by NTP")
     missing = [kind for kind in ("align", "train", "score") if kind not in welcome.allow]
     if missing:

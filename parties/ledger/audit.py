@@ -1,4 +1,4 @@
-"""What does not fit in a ledger: entries, signatures and contracts that were changed, removed, or cut off."""
+"""The audit of a ledger: entries, signatures and contracts that were changed, removed or cut off."""
 
 from __future__ import annotations
 
@@ -62,32 +62,32 @@ def _audited(
     peers: Mapping[str, str | None],
     against: Iterable[Signed],
 ) -> Verdict:
-    kept = ledger.signed()
-    readable, findings = _readable(kept)
+    signatures = ledger.signed()
+    readable, findings = _readable(signatures)
     foreign, _ = _readable(against)
-    claims = {head.head_of(own) for _, head in foreign}
-    seen = _Seen(
-        {*claims, *(head for _, found in readable for head in (found.label_head, found.feature_head))}
-    )
-    entries = seen.watch(ledger.entries())
+    signed_heads = {head.head_of(own) for _, head in foreign}
+    for _, head in readable:
+        signed_heads |= {head.label_head, head.feature_head}
+    walk = _Walk(signed_heads)
+    entries = walk.note_all(ledger.entries())
     findings += verify_chain(entries)
     for _ in entries:  # what is behind a break
         pass
-    findings += _unkept(seen.closings, kept)
-    findings += _terms(seen.contracts, contracts)
+    findings += _missing_signatures(walk.closings, signatures)
+    findings += _changed_contracts(walk.contracts, contracts)
     for signed, head in readable:
-        findings += _unfit(seen, ledger, peers, signed, head)
+        findings += _lost_entries(walk, ledger, peers, signed, head)
     for _, head in foreign:
-        findings += _denied(seen, ledger, own, head)
+        findings += _lost_heads(walk, ledger, own, head)
     signed_jobs = {head.job for _, head in readable}
-    unsigned = [job for job in seen.jobs if job not in signed_jobs]
+    unsigned = [job for job in walk.jobs if job not in signed_jobs]
     in_order = sorted(findings, key=lambda one: one.entry)  # of one entry, what is wrong with itself first
-    last = seen.hash.hex() if isinstance(seen.hash, bytes) else UNKNOWN
-    return Verdict(seen.last, last, len(signed_jobs), unsigned, in_order)
+    last = walk.hash.hex() if isinstance(walk.hash, bytes) else UNKNOWN
+    return Verdict(walk.last, last, len(signed_jobs), unsigned, in_order)
 
 
-class _Seen:
-    """What one walk over the entries has to remember: never all of them."""
+class _Walk:
+    """The facts of one walk over the entries, never all of them."""
 
     def __init__(self, wanted: set[bytes | None]) -> None:
         self._wanted = wanted
@@ -98,7 +98,7 @@ class _Seen:
         self.contracts: dict[str, int] = {}
         self.last, self.hash = 0, START
 
-    def watch(self, entries: Iterable[Linked]) -> Iterator[Linked]:
+    def note_all(self, entries: Iterable[Linked]) -> Iterator[Linked]:
         for entry, link in entries:
             self._note(entry, link)
             yield entry, link
@@ -114,27 +114,27 @@ class _Seen:
                 self.closings[entry.entry] = entry
 
 
-def _readable(kept: Iterable[Signed]) -> tuple[list[tuple[Signed, Head]], list[Finding]]:
-    found, findings = [], []
-    for signed in kept:
+def _readable(signatures: Iterable[Signed]) -> tuple[list[tuple[Signed, Head]], list[Finding]]:
+    heads, findings = [], []
+    for signed in signatures:
         try:
             head = read(signed)
             head.check()
-            found.append((signed, head))
+            heads.append((signed, head))
         except VflError:
             text = f"what was signed at entry {signed.entry} was changed: the signatures do not fit"
             findings.append(Finding(signed.entry, text))
-    return found, findings
+    return heads, findings
 
 
-def _unkept(closings: dict[int, Entry], kept: Iterable[Signed]) -> Iterator[Finding]:
-    signed = {found.entry for found in kept}
+def _missing_signatures(closings: dict[int, Entry], signatures: Iterable[Signed]) -> Iterator[Finding]:
+    entries = {signed.entry for signed in signatures}
     for number in closings:
-        if number not in signed:
+        if number not in entries:
             yield Finding(number, f"what was signed at entry {number} was removed")
 
 
-def _terms(named: Mapping[str, int], contracts: ContractStore) -> Iterator[Finding]:
+def _changed_contracts(named: Mapping[str, int], contracts: ContractStore) -> Iterator[Finding]:
     """Yield what of the contracts that entries name is not what was signed any more."""
     faults = contracts.faults()
     for contract, number in named.items():
@@ -143,16 +143,16 @@ def _terms(named: Mapping[str, int], contracts: ContractStore) -> Iterator[Findi
             yield Finding(number, f"contract {contract[:12]}, which entry {number} is under: {fault}")
 
 
-def _unfit(
-    seen: _Seen, ledger: Ledger, peers: Mapping[str, str | None], signed: Signed, head: Head
+def _lost_entries(
+    walk: _Walk, ledger: Ledger, peers: Mapping[str, str | None], signed: Signed, head: Head
 ) -> Iterator[Finding]:
     """Yield what of a signed head is not in the ledger any more."""
-    number, closing = signed.entry, seen.closings.get(signed.entry)
+    number, closing = signed.entry, walk.closings.get(signed.entry)
     if closing is None:
         text = f"entry {number}, which records what was signed of job {head.job}, is missing: "
-        cut = seen.last < number
+        cut = walk.last < number
         yield Finding(
-            seen.last + 1 if cut else number, text + ("the ledger was cut" if cut else "it was removed")
+            walk.last + 1 if cut else number, text + ("the ledger was cut" if cut else "it was removed")
         )
         return
     if (closing.request_digest, closing.reply_digest) != (digest(signed.request), digest(signed.reply)):
@@ -161,25 +161,27 @@ def _unfit(
     own, signer = (
         (head.label_head, head.feature_identity) if asked else (head.feature_head, head.label_identity)
     )
-    if own not in seen.heads:
+    if own not in walk.heads:
         text = f"the entry that was signed at the end of job {head.job} is not there: "
         yield Finding(number, text + "earlier ones were written anew")
     configured = peers.get(closing.peer)
     if configured is not None and configured != signer.hex():
         yield Finding(number, f"job {head.job} was signed by another identity than that of {closing.peer}")
-    yield from _differing(ledger, closing.peer, head, number)
+    yield from _other_exchanges(ledger, closing.peer, head, number)
 
 
-def _denied(seen: _Seen, ledger: Ledger, own: bytes, head: Head) -> Iterator[Finding]:
+def _lost_heads(walk: _Walk, ledger: Ledger, own: bytes, head: Head) -> Iterator[Finding]:
     """Yield what this party signed, as a peer can show, and does not have any more."""
-    claim = head.head_of(own)
-    if claim is not None and claim not in seen.heads:
+    signed_head = head.head_of(own)
+    if signed_head is None:
+        return
+    if signed_head not in walk.heads:
         text = f"a peer keeps this party's signature, at the end of job {head.job}, of an entry not there: "
-        yield Finding(seen.last + 1, text + "the ledger was cut or written anew")
-    elif claim is not None and head.job in seen.jobs:
-        yield from _differing(ledger, seen.jobs[head.job], head, seen.heads[claim])
+        yield Finding(walk.last + 1, text + "the ledger was cut or written anew")
+    elif head.job in walk.jobs:
+        yield from _other_exchanges(ledger, walk.jobs[head.job], head, walk.heads[signed_head])
 
 
-def _differing(ledger: Ledger, peer: str, head: Head, entry: int) -> Iterator[Finding]:
+def _other_exchanges(ledger: Ledger, peer: str, head: Head, entry: int) -> Iterator[Finding]:
     if ledger.exchanges(peer, head.job, head.contract) != (head.exchanges, head.digest):
         yield Finding(entry, f"the exchanges of job {head.job} are not those that both parties signed")

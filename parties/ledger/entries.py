@@ -17,8 +17,6 @@ import sqlalchemy as sa
 from msgspec import Meta
 
 from parties.storage import database
-from vfl.errors import VflError
-from vfl.wire.channel import Channel
 from vfl.wire.ledger_messages import CloseLedger
 from vfl.wire.message import Identifier
 
@@ -91,33 +89,36 @@ class Ledger:
         self._lock = threading.Lock()
         self._head: tuple[int, bytes] | None = None
 
-    def append(self, direction: str, peer: str, request: bytes, reply: bytes | None, outcome: str) -> None:
+    def append(
+        self, direction: str, peer: str, request: bytes | Frame, reply: bytes | None, outcome: str
+    ) -> None:
         """Record one exchange.
 
         Args:
             direction: ``in`` for a message that a peer sent, ``out`` for one sent to it.
-            request: its frame; its heading, length and digest are kept.
+            request: its frame; the ledger keeps its heading, length and digest.
             reply: the frame of the answer, None where none came.
             outcome: ``ok``, or the code of the error.
         """
-        found = heading(request)
-        answer = reply or b""
-        asked, given = digest(request), digest(answer) if reply else b""
-        signs = found.kind == CloseLedger.__name__ and outcome == "ok"
+        frame, answer = Frame.of(request), reply or b""
+        digests = digest(frame.content), digest(answer) if reply else b""
+        signs = frame.heading.kind == CloseLedger.__name__ and outcome == "ok"
         with self._lock:
             last = self._head or self.head()
             while True:
                 number, previous = last
                 entry = Entry(
-                    number + 1, database.now(), direction, peer, *found,
-                    len(request), len(answer), asked, given, outcome,
+                    number + 1, database.now(), direction, peer, *frame.heading,
+                    len(frame.content), len(answer), *digests, outcome,
                 )  # fmt: skip
                 link = chained(previous, entry)
                 try:
                     with self._engine.begin() as connection:
                         connection.execute(_APPEND, entry._asdict() | {"hash": link})
                         if signs:
-                            connection.execute(_KEEP_HEAD, Signed(entry.entry, request, answer)._asdict())
+                            connection.execute(
+                                _KEEP_HEAD, Signed(entry.entry, frame.content, answer)._asdict()
+                            )
                 except sa.exc.IntegrityError:
                     self._head, tried = None, last
                     last = self.head()
@@ -134,10 +135,10 @@ class Ledger:
         """Return number and hash of the last entry."""
         table = database.ledger.c
         with self._engine.connect() as connection:
-            found = connection.execute(
+            last = connection.execute(
                 sa.select(table.entry, table.hash).order_by(table.entry.desc()).limit(1)
             ).first()
-        return (found.entry, found.hash) if found else (0, START)
+        return (last.entry, last.hash) if last else (0, START)
 
     def entries(self, job: str | None = None, contract: str = "") -> Iterator[tuple[Entry, bytes]]:
         """Yield entries with their hashes in order, whatever is stored.
@@ -173,8 +174,8 @@ class Ledger:
         if self._engine.dialect.name != "sqlite":
             return ""
         with self._engine.connect() as connection:
-            found = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
-        return "" if found == "ok" else f"the database file is damaged: {' '.join(found.split())}"
+            report = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
+        return "" if report == "ok" else f"the database file is damaged: {' '.join(report.split())}"
 
     def totals(self) -> list[Total]:
         """Return what was exchanged, by direction, peer, kind and outcome."""
@@ -204,28 +205,6 @@ class Ledger:
         return len(last), whole.digest()
 
 
-class LedgerChannel:
-    """A channel that records every exchange of another one.
-
-    Args:
-        channel: carries the frames.
-        ledger: takes the entries.
-    """
-
-    def __init__(self, channel: Channel, ledger: Ledger) -> None:
-        self._channel = channel
-        self._ledger = ledger
-
-    def exchange(self, peer: str, frame: bytes) -> bytes:
-        try:
-            reply = self._channel.exchange(peer, frame)
-        except VflError as error:
-            self._ledger.append("out", peer, frame, None, error.code)
-            raise
-        self._ledger.append("out", peer, frame, reply, outcome_of(reply))
-        return reply
-
-
 def digest(frame: bytes) -> bytes:
     """Return the SHA-256 of a frame."""
     return hashlib.sha256(frame).digest()
@@ -245,6 +224,18 @@ class Heading(NamedTuple):
     kind: str
 
 
+class Frame(NamedTuple):
+    """A frame with its heading, read once on its way through the channels of a party."""
+
+    content: bytes
+    heading: Heading
+
+    @classmethod
+    def of(cls, frame: bytes | Frame) -> Frame:
+        """Return a frame with its heading; one that has it already as it is."""
+        return frame if isinstance(frame, Frame) else cls(frame, heading(frame))
+
+
 class _Kind(msgspec.Struct):
     kind: Identifier
     code: Identifier = "ok"
@@ -262,16 +253,16 @@ _decoder = msgspec.msgpack.Decoder(_Envelope)
 
 def heading(frame: bytes) -> Heading:
     """Return the heading of a frame, ``-`` and 0 where it cannot be read; nothing else is decoded."""
-    found = _decode(frame)
-    if found is None:
+    envelope = _decode(frame)
+    if envelope is None:
         return Heading(UNKNOWN, UNKNOWN, 0, UNKNOWN)
-    return Heading(found.contract.hex() or UNKNOWN, found.job, found.sequence, found.body.kind)
+    return Heading(envelope.contract.hex() or UNKNOWN, envelope.job, envelope.sequence, envelope.body.kind)
 
 
 def outcome_of(reply: bytes) -> str:
     """Return ``ok``, or the code of the error that a reply tells of."""
-    found = _decode(reply)
-    return found.body.code if found else "malformed"
+    envelope = _decode(reply)
+    return envelope.body.code if envelope else "malformed"
 
 
 def _decode(frame: bytes) -> _Envelope | None:

@@ -14,11 +14,11 @@ import msgspec
 
 from parties.config import Config
 from parties.keys import identity
-from parties.ledger.entries import Ledger, Signed, heading, outcome_of
+from parties.ledger.channel import FrameChannel
+from parties.ledger.entries import Frame, Ledger, Signed, outcome_of
 from vfl.errors import BadSignature, LedgersDiffer, NotAllowed, VflError
 from vfl.jobs import PROTOCOL
 from vfl.wire import ledger_messages as m
-from vfl.wire.channel import Channel
 from vfl.wire.codec import Envelope, decode, decode_answer, decoder_of, encode
 from vfl.wire.message import Message, Refusal
 
@@ -66,11 +66,11 @@ class Head(NamedTuple):
 
 def read(signed: Signed) -> Head:
     """Return what two kept frames say; raises MalformedMessage, or BadSignature where they do not fit."""
-    asked = decode(signed.request, decoder_of(m.CloseLedger))
-    given = decode_answer(signed.reply, m.LedgerClosed)
-    if not isinstance(given.body, m.LedgerClosed):
+    request = decode(signed.request, decoder_of(m.CloseLedger))
+    reply = decode_answer(signed.reply, m.LedgerClosed)
+    if not isinstance(reply.body, m.LedgerClosed):
         raise BadSignature("these are not the frames in which ledger heads are signed")
-    return _head(asked, asked.body, given.body)
+    return _head(request, request.body, reply.body)
 
 
 class SigningChannel:
@@ -84,20 +84,20 @@ class SigningChannel:
         config: of the label party.
     """
 
-    def __init__(self, channel: Channel, ledger: Ledger, config: Config) -> None:
+    def __init__(self, channel: FrameChannel, ledger: Ledger, config: Config) -> None:
         self._channel = channel
         self._ledger = ledger
         self._config = config
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
-        reply = self._channel.exchange(peer, frame)
-        if ends_a_job(heading(frame).kind) and outcome_of(reply) == "ok":
+        request = Frame.of(frame)
+        reply = self._channel.exchange(peer, request)
+        if ends_a_job(request.heading.kind) and outcome_of(reply) == "ok":
             try:
                 self._sign(peer, frame)
             except VflError as error:
-                log.warning(
-                    "%s: the ledger head of job %s is not signed: %s", peer, heading(frame).job, error
-                )
+                job = request.heading.job
+                log.warning("%s: the ledger head of job %s is not signed: %s", peer, job, error)
         return reply
 
     def _sign(self, peer: str, closing: bytes) -> None:
@@ -156,20 +156,20 @@ def _identity_of(config: Config, peer: str) -> bytes:
     return bytes.fromhex(public)
 
 
-def _head(envelope: Envelope[Message], asked: m.CloseLedger, given: m.LedgerClosed) -> Head:
-    label = (asked.identity, asked.head, asked.signature)
-    feature = (given.identity, given.head, given.signature)
-    return Head(envelope.contract, envelope.job, asked.exchanges, asked.digest, *label, *feature)
+def _head(envelope: Envelope[Message], request: m.CloseLedger, reply: m.LedgerClosed) -> Head:
+    label = (request.identity, request.head, request.signature)
+    feature = (reply.identity, reply.head, reply.signature)
+    return Head(envelope.contract, envelope.job, request.exchanges, request.digest, *label, *feature)
 
 
 def _label_content(head: Head) -> bytes:
-    return msgspec.msgpack.encode(("label", *_told(head), head.label_head))
+    return msgspec.msgpack.encode(("label", *_common(head), head.label_head))
 
 
 def _feature_content(head: Head) -> bytes:
-    return msgspec.msgpack.encode(("feature", *_told(head), head.label_head, head.feature_head))
+    return msgspec.msgpack.encode(("feature", *_common(head), head.label_head, head.feature_head))
 
 
-def _told(head: Head) -> tuple[bytes | str | int, ...]:
+def _common(head: Head) -> tuple[bytes | str | int, ...]:
     """Return what both parties sign."""
     return head.contract, head.job, head.exchanges, head.digest, head.label_identity, head.feature_identity

@@ -118,7 +118,7 @@ def export(
         contracts=described,
         jobs=[record for record in records(ledger) if peer in (None, record.peer)],
         entries=lines,
-        signed=[found for found in ledger.signed() if found.entry in numbers],
+        signed=[signed for signed in ledger.signed() if signed.entry in numbers],
     )
 
 
@@ -132,12 +132,12 @@ def load(content: bytes) -> Export:
 
 def line_of(entry: Entry, link: bytes) -> Line:
     """Return an entry as it is exported."""
-    told = (
+    revealed = (
         f"{kind}: {PROTOCOL.reveals[kind]}"
         for kind in (entry.kind, _reply_of(entry))
         if kind in PROTOCOL.reveals
     )
-    fields = entry._asdict() | {"hash": link, "reveals": ". ".join(told)}
+    fields = entry._asdict() | {"hash": link, "reveals": ". ".join(revealed)}
     plain: dict[str, Any] = {
         key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()
     }
@@ -149,13 +149,13 @@ def records(ledger: Ledger) -> list[JobRecord]:
 
     Proposals of contracts, handshakes and requests that could not be read belong to none.
     """
-    found: dict[tuple[str, str], JobRecord] = {}
+    jobs: dict[tuple[str, str], JobRecord] = {}
     for entry, _ in ledger.entries():
         begins = entry.job != UNKNOWN and entry.kind in PROTOCOL.reply_names and entry.kind not in JOBLESS
-        if begins or (entry.peer, entry.job) in found:
-            record = found.setdefault((entry.peer, entry.job), _begun(entry))
+        if begins or (entry.peer, entry.job) in jobs:
+            record = jobs.setdefault((entry.peer, entry.job), _begun(entry))
             _add(record, entry)
-    return list(found.values())
+    return list(jobs.values())
 
 
 def _activities() -> dict[str, str]:
@@ -188,12 +188,12 @@ def _add(record: JobRecord, entry: Entry) -> None:
         record.ended = "refused"
     else:
         record.ended = "closed" if ends_a_job(entry.kind) else "open"
-    asked, given = (
+    requests, replies = (
         (record.disclosed, record.learnt) if entry.direction == "out" else (record.learnt, record.disclosed)
     )
-    _count(asked, entry.kind, entry.request_bytes)
+    _count(requests, entry.kind, entry.request_bytes)
     if entry.reply_bytes:
-        _count(given, _reply_of(entry), entry.reply_bytes)
+        _count(replies, _reply_of(entry), entry.reply_bytes)
 
 
 def _reply_of(entry: Entry) -> str:
@@ -202,11 +202,11 @@ def _reply_of(entry: Entry) -> str:
     return answered if entry.reply_bytes else "-"
 
 
-def _count(told: list[Disclosed], kind: str, size: int) -> None:
-    one = next((one for one in told if one.kind == kind), None)
+def _count(messages: list[Disclosed], kind: str, size: int) -> None:
+    one = next((one for one in messages if one.kind == kind), None)
     if one is None:
         one = Disclosed(kind=kind, reveals=PROTOCOL.reveals.get(kind, "-"))
-        told.append(one)
+        messages.append(one)
     one.messages += 1
     one.bytes += size
 

@@ -1,9 +1,10 @@
-"""The one stack of channels from a party to its peers, whoever talks to them."""
+"""The one place that puts the channels from a party to its peers on each other."""
 
 from __future__ import annotations
 
 from parties.config import Config
-from parties.ledger.entries import Ledger, LedgerChannel
+from parties.ledger.channel import FrameChannel, LedgerChannel
+from parties.ledger.entries import Ledger
 from parties.ledger.heads import SigningChannel
 from parties.link.handshake import HandshakeChannel
 from parties.link.retry import PATIENCE, Patience, RetryingChannel
@@ -15,8 +16,9 @@ def channel_to_peers(
 ) -> Channel:
     """Return what carries a label party's messages.
 
-    From the transport outwards: every exchange goes into the ledger, also one that failed; a message that got
-    no answer is sent again; a job that ends is signed; a peer is greeted before the first message to it.
+    From the transport outwards: every exchange goes into the ledger, also one that failed; a message without
+    an answer is sent again; a job that ends is signed; the first message to a peer follows a handshake. The
+    heading of a frame is read once, outermost, and passed inwards with it.
 
     Args:
         transport: carries frames.
@@ -26,7 +28,12 @@ def channel_to_peers(
             and no time for a second try.
         patience: how long a message is tried again.
     """
-    channel: Channel = LedgerChannel(transport, ledger)
+    channel: FrameChannel = channel_for_handshakes(transport, ledger)
     if retrying:
         channel = RetryingChannel(channel, patience)
     return HandshakeChannel(SigningChannel(channel, ledger, config))
+
+
+def channel_for_handshakes(transport: Channel, ledger: Ledger) -> LedgerChannel:
+    """Return what carries handshakes that the caller does itself: recorded, never sent again, no job."""
+    return LedgerChannel(transport, ledger)

@@ -1,4 +1,4 @@
-"""What a label party tries again by itself: a message that got no answer, and a job that a peer let go of."""
+"""Retries of a label party: a message without an answer is sent again, an interrupted job is begun again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
+from parties.ledger.channel import FrameChannel
+from parties.ledger.entries import Frame
 from parties.link.transport import NoConnection, Untrusted
 from vfl.errors import Interrupted, PeerRefused, PeerUnreachable
-from vfl.wire.channel import Channel
 
 
 class Patience(NamedTuple):
@@ -37,20 +38,20 @@ log = logging.getLogger("parties")
 class RetryingChannel:
     """A channel that sends a message again where it could not be delivered, or its answer was lost.
 
-    That is safe: the peer knows the last request of a job by its bytes and gives the same answer again. One
-    that was never there is not waited for, nor one that shows a wrong certificate.
+    That is safe: the peer knows the last request of a job by its bytes and gives the same answer again. A
+    peer that was never reached is not tried again, nor one that shows a wrong certificate.
 
     Args:
         channel: carries the frames.
         patience: how long to try.
     """
 
-    def __init__(self, channel: Channel, patience: Patience = PATIENCE) -> None:
+    def __init__(self, channel: FrameChannel, patience: Patience = PATIENCE) -> None:
         self._channel = channel
         self._patience = patience
         self._met: set[str] = set()
 
-    def exchange(self, peer: str, frame: bytes) -> bytes:
+    def exchange(self, peer: str, frame: bytes | Frame) -> bytes:
         """Return the peer's reply frame; raises what the channel raises, PeerUnreachable once time is up."""
         deadline, pause = None, self._patience.first_pause
         while True:

@@ -169,13 +169,11 @@ class OperationsServer(Server):
     def __init__(self, config: Config, app: Any) -> None:
         address = (config.metrics.host, config.metrics.port or 0)
         super().__init__(app, address, None, threads=2, connections=8, max_body_bytes=0)
-        self.expiration_interval = (
-            SIGNAL_SECONDS  # how long the accepting thread sleeps before it sees a stop
-        )
+        self.expiration_interval = SIGNAL_SECONDS  # sleep of the accepting thread before it sees a stop
+        self._thread = threading.Thread(target=self.serve, name="metrics")
 
     def __enter__(self) -> OperationsServer:
         _prepare(self, "metrics")
-        self._thread = threading.Thread(target=self.serve, name="metrics")
         self._thread.start()
         return self
 
@@ -193,16 +191,16 @@ def serve_until_stopped(server: Server, on_ready: Callable[[str], None]) -> None
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    asked: list[int] = []
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _: asked.append(received))
+        signal.signal(number, lambda received, _: signals.append(received))
     _prepare(server, "server" if isinstance(server, PartyServer) else "api")
     thread = threading.Thread(target=server.serve, name="accept")
     thread.start()
     scheme = "https" if server.ssl_adapter else "http"
     on_ready("{}://{}:{}".format(scheme, *server.bind_addr[:2]))
     # Asleep and not waiting for a lock: another thread may take the signal, which would not end such a wait.
-    while not asked:
+    while not signals:
         time.sleep(SIGNAL_SECONDS)
     event(logging.INFO, "stopping", "asked to stop; what is at work is finished first")
     server.stop()
@@ -214,5 +212,5 @@ def _prepare(server: Server, section: str) -> None:
     try:
         server.prepare()
     except OSError as error:
-        at = "{}:{}".format(*server.bind_addr[:2])
-        raise ConfigError(f"cannot listen on {at}: {error.strerror}; correct [{section}]") from None
+        address = "{}:{}".format(*server.bind_addr[:2])
+        raise ConfigError(f"cannot listen on {address}: {error.strerror}; correct [{section}]") from None

@@ -25,12 +25,12 @@ def server_timing(spans: Iterable[Span], began: int, ended: int) -> str:
     for span in spans:
         name = re.sub(r"[^A-Za-z]+", "-", span.name)
         entries.append(f"{name};dur={_ms(span.end - span.start)};start={_ms(span.start - began)}")
-    kept: list[str] = []
+    header: list[str] = []
     for entry in entries:
-        if sum(len(each) + 2 for each in kept) + len(entry) > MAX_HEADER:
+        if sum(len(each) + 2 for each in header) + len(entry) > MAX_HEADER:
             break
-        kept.append(entry)
-    return ", ".join(kept)
+        header.append(entry)
+    return ", ".join(header)
 
 
 def peer_spans(header: str, sent: int, answered: int) -> list[Span]:
@@ -39,11 +39,14 @@ def peer_spans(header: str, sent: int, answered: int) -> list[Span]:
     Args:
         sent, answered: when the request left and its answer was here, ``perf_counter_ns``.
     """
-    found = [(name, _ns(dur), _ns(start)) for name, dur, start in _ENTRY.findall(header[:MAX_HEADER])]
-    if not found or found[0][0] != "total":
+    steps = [(name, _ns(dur), _ns(start)) for name, dur, start in _ENTRY.findall(header[:MAX_HEADER])]
+    if not steps or steps[0][0] != "total":
         return []
-    began = sent + max(0, answered - sent - found[0][1]) // 2
-    return [Span(name.replace("-", " "), began + at, began + at + long, 0) for name, long, at in found[1:]]
+    began = sent + max(0, answered - sent - steps[0][1]) // 2
+    return [
+        Span(name.replace("-", " "), began + start, began + start + long, 0)
+        for name, long, start in steps[1:]
+    ]
 
 
 def chrome_trace(spans_of: Mapping[str, Iterable[Span]]) -> dict[str, object]:

@@ -1,8 +1,7 @@
-"""Frames over HTTPS: the label party's channel to its peers."""
+"""Frames over HTTPS: the label party's channel to its peers, and the health check of a server."""
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
@@ -14,14 +13,14 @@ import httpcore
 from parties.config import Config
 from parties.config.settings import Peer
 from parties.keys import tls
-from parties.ledger.entries import heading
 from parties.link.timeline import HEADER, peer_spans
-from parties.telemetry.logs import event
-from vfl.errors import ConfigError, PeerUnreachable, TooLarge, VflError
+from vfl.errors import ConfigError, PeerUnreachable, TooLarge
 from vfl.trace import Span, is_recording, span
 from vfl.wire.message import MAX_FRAME_BYTES
 
 PATH = "/v1/messages"
+HEALTH_PATH = "/healthz"
+HTTP_OK = 200
 CONTENT_TYPE = "application/octet-stream"
 HEADERS = [(b"Content-Type", b"application/octet-stream"), (b"Accept-Encoding", b"identity")]
 
@@ -75,11 +74,18 @@ class HttpsChannel:
     Args:
         config: the party's configuration; ``answer_seconds`` of a peer is how long to wait for it.
         answer_seconds: how long to wait for any peer instead, where somebody waits for the answer.
+        max_answer_bytes: a longer answer is not read to its end.
     """
 
-    def __init__(self, config: Config, answer_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        answer_seconds: float | None = None,
+        max_answer_bytes: int = MAX_FRAME_BYTES,
+    ) -> None:
         self._config = config
         self._answer_seconds = answer_seconds
+        self._max_answer_bytes = max_answer_bytes
         self._connections: dict[str, _Connections] = {}
         self._traffic: dict[str, Traffic] = {}
         self._spans: dict[str, list[Span]] = {}
@@ -91,18 +97,8 @@ class HttpsChannel:
         Raises:
             ConfigError: no such peer, or the TLS files cannot be used.
             PeerUnreachable: no connection, no answer in time, a wrong certificate, or no frame came back.
-            TooLarge: the answer exceeds ``MAX_FRAME_BYTES``.
+            TooLarge: the answer exceeds the limit.
         """
-        sent = time.perf_counter_ns()
-        try:
-            answer = self._exchange(peer, frame)
-        except VflError as error:
-            _log(peer, frame, error.code, sent, str(error))
-            raise
-        _log(peer, frame, "ok", sent)
-        return answer
-
-    def _exchange(self, peer: str, frame: bytes) -> bytes:
         pool, url, extensions = self._to(peer)
         sent = time.perf_counter_ns()
         try:
@@ -110,7 +106,7 @@ class HttpsChannel:
                 span(f"ask {peer}"),
                 pool.stream("POST", url, headers=HEADERS, content=frame, extensions=extensions) as response,
             ):
-                answer = _read(peer, response)
+                answer = _read(peer, response, self._max_answer_bytes)
                 timing = _header(response, HEADER)
         except httpcore.ConnectTimeout:
             raise NoConnection(f"{peer} does not answer at {_base(url)}; is its server running?") from None
@@ -122,8 +118,8 @@ class HttpsChannel:
             before = self._traffic.get(peer, Traffic())
             self._traffic[peer] = Traffic(before.sent + len(frame), before.received + len(answer))
             if is_recording():
-                told = peer_spans(timing, sent, time.perf_counter_ns())
-                self._spans.setdefault(peer, []).extend(told)
+                steps = peer_spans(timing, sent, time.perf_counter_ns())
+                self._spans.setdefault(peer, []).extend(steps)
         return answer
 
     def traffic(self) -> dict[str, Traffic]:
@@ -132,9 +128,9 @@ class HttpsChannel:
             return dict(self._traffic)
 
     def spans(self) -> dict[str, list[Span]]:
-        """Return the steps that peers told of while this process was recorded, on this party's clock."""
+        """Return the steps that peers reported while this process was recorded, on this party's clock."""
         with self._lock:
-            return {peer: list(told) for peer, told in self._spans.items()}
+            return {peer: list(steps) for peer, steps in self._spans.items()}
 
     def close(self) -> None:
         """Close the connections."""
@@ -174,11 +170,26 @@ class HttpsChannel:
         return _Connections(pool, httpcore.URL(url + PATH), {"timeout": seconds})
 
 
-def _log(peer: str, frame: bytes, outcome: str, sent: int, text: str = "") -> None:
-    took = (time.perf_counter_ns() - sent) / 1e6
-    of = heading(frame)
-    level = logging.INFO if outcome == "ok" else logging.WARNING
-    event(level, "exchange", text, job=of.job, peer=peer, kind=of.kind, outcome=outcome, ms=took)
+def is_healthy(config: Config, base: str, fingerprint: str, seconds: float) -> bool:
+    """Return whether a party's server says that it is well; it tells whoever has a certificate.
+
+    Args:
+        base: its URL, without a path.
+        fingerprint: of the one certificate that it may show.
+        seconds: how long to wait for it.
+
+    Raises:
+        ConfigError: the TLS files cannot be used.
+        PeerUnreachable: no connection, no answer in time, or a wrong certificate.
+    """
+    context = tls.client_context(tls.files_of(config), fingerprint)
+    timeout = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
+    try:
+        with httpcore.ConnectionPool(ssl_context=context) as pool:
+            response = pool.request("GET", base + HEALTH_PATH, extensions={"timeout": timeout})
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise NoConnection(f"no answer from {base} ({type(error).__name__})") from None
+    return response.status == HTTP_OK
 
 
 def _base(url: httpcore.URL) -> str:
@@ -190,7 +201,7 @@ def _header(response: httpcore.Response, name: str) -> str:
     return next((value.decode("latin-1") for key, value in response.headers if key.lower() == wanted), "")
 
 
-def _read(peer: str, response: httpcore.Response) -> bytes:
+def _read(peer: str, response: httpcore.Response, max_bytes: int) -> bytes:
     """Return the body of an answer, a refusal included; never take in more than a frame can be."""
     if _header(response, "Content-Type") != CONTENT_TYPE:
         raise PeerUnreachable(
@@ -199,8 +210,8 @@ def _read(peer: str, response: httpcore.Response) -> bytes:
     body = bytearray()
     for chunk in response.iter_stream():
         body += chunk
-        if len(body) > MAX_FRAME_BYTES:
-            raise TooLarge(f"{peer} answered with more than {MAX_FRAME_BYTES} bytes")
+        if len(body) > max_bytes:
+            raise TooLarge(f"{peer} answered with more than {max_bytes} bytes")
     return bytes(body)
 
 

@@ -11,7 +11,7 @@ from parties.contracts.summary import ContractSummary
 from parties.ledger.entries import UNKNOWN
 from parties.ledger.processing import Export
 from parties.telemetry.versions import version_of
-from vfl import jobs
+from vfl.jobs import terms
 
 TEMPLATE = "processing.html"
 
@@ -29,7 +29,7 @@ LIMITS = {
     "rows_per_hour": "at most {:,} customers an hour",
     "key_bits": "a key of at least {} bits",
 }
-"""Terms of every contract that are a number, in words; 0 is no term of it."""
+"""Numbers of every contract, in words; 0 is no term of it. Terms of an algorithm have their own."""
 
 
 def render(export: Export, config: Config) -> str:
@@ -56,7 +56,9 @@ def _about(contract: ContractSummary) -> str:
 
 def _limits(contract: ContractSummary) -> str:
     numbers = {words: getattr(contract, name) for name, words in LIMITS.items()}
-    limits = [words.format(number) for words, number in numbers.items() if number]
-    known = jobs.terms()
-    limits += [known[name].in_words(number) for name, number in contract.terms.items() if name in known]
-    return ", ".join(limits) or "none"
+    of_every_contract = [words.format(number) for words, number in numbers.items() if number]
+    descriptions = {name: term.limit.description for name, term in terms().items()}
+    of_algorithm = [
+        f"{descriptions.get(name, name)}: {number:,}" for name, number in contract.terms.items() if number
+    ]
+    return ", ".join(of_every_contract + of_algorithm) or "none"

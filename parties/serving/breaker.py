@@ -1,4 +1,4 @@
-"""When a partner is no longer waited for."""
+"""The circuit breaker of one peer: after failures in a row nobody waits for it."""
 
 from __future__ import annotations
 

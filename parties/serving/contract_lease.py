@@ -1,4 +1,4 @@
-"""The contract under which a service asks one feature party, for as long as it runs."""
+"""The scoring contract with one peer: obtained once, shared by all connections, renewed before it ends."""
 
 from __future__ import annotations
 
@@ -9,74 +9,71 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from parties.contracts.client import SignedContract, is_ending
-from parties.telemetry.clock import SYSTEM_CLOCK, Clock
+from parties.serving.timing import DEFAULT, Timing
 from vfl.errors import VflError
-
-RENEW_SECONDS = 600.0
-"""How often the next contract is asked for before the last one ends."""
 
 log = logging.getLogger("parties.serving")
 
 
 class ContractLease:
-    """A contract that all lanes to a feature party share. Thread-safe.
+    """A contract that all workers of a peer share. Thread-safe.
 
     Args:
         obtain: has a contract signed; raises VflError.
-        clock: what expiry is held against.
+        timing: the clock that expiry is held against, and how often a renewal is tried.
     """
 
-    def __init__(self, obtain: Callable[[], SignedContract], clock: Clock = SYSTEM_CLOCK) -> None:
-        self._obtain, self._clock = obtain, clock
-        self._held: SignedContract | None = None
+    def __init__(self, obtain: Callable[[], SignedContract], timing: Timing = DEFAULT) -> None:
+        self._obtain, self._timing = obtain, timing
+        self._contract: SignedContract | None = None
         self._pending: Future[SignedContract] | None = None
-        self._renewed = time.monotonic()
+        self._last_renewal = time.monotonic()
         self._lock = threading.Lock()
 
     def current(self) -> bytes:
-        """Return the digest of a contract in force; whoever comes while it is proposed waits for the answer.
+        """Return the digest of a contract in force; callers during a proposal wait for its answer.
 
         Raises:
-            VflError: there is none, to all who waited.
+            VflError: there is none; all who waited get the error.
         """
         with self._lock:
-            if self._held is not None and self._clock() < self._held.terms.expires:
-                return self._held.digest
+            if self._contract is not None and self._timing.clock() < self._contract.terms.expires:
+                return self._contract.digest
             pending, first = self._pending, self._pending is None
             if pending is None:
                 pending = self._pending = Future()
         if first:
-            self._answer(pending)
+            self._propose(pending)
         return pending.result().digest
 
-    def refused(self, digest: bytes) -> None:
-        """Let go of a contract under which the feature party opens no job."""
+    def drop(self, digest: bytes) -> None:
+        """Forget a contract under which the peer opens no job; another one than the current stays."""
         with self._lock:
-            if self._held is not None and self._held.digest == digest:
-                self._held = None
+            if self._contract is not None and self._contract.digest == digest:
+                self._contract = None
 
     def renew(self) -> None:
-        """Have the next contract signed when the one that is held is about to end; it stays until then."""
-        held = self._held
-        if held is None or not is_ending(held.terms, self._clock()):
+        """Have the next contract signed when the current one is about to end, which stays until then."""
+        contract = self._contract
+        if contract is None or not is_ending(contract.terms, self._timing.clock()):
             return
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
+        if time.monotonic() - self._last_renewal < self._timing.renewal:
             return
-        self._renewed = time.monotonic()
+        self._last_renewal = time.monotonic()
         try:
             renewed = self._obtain()
             with self._lock:
-                self._held = renewed
+                self._contract = renewed
         except VflError as error:
             log.warning("the contract that is about to end is not renewed: %s", error)
 
-    def _answer(self, pending: Future[SignedContract]) -> None:
-        held: SignedContract | None = None
+    def _propose(self, pending: Future[SignedContract]) -> None:
+        contract: SignedContract | None = None
         try:
-            held = self._obtain()
-            pending.set_result(held)
+            contract = self._obtain()
+            pending.set_result(contract)
         except BaseException as error:
             pending.set_exception(error)
         finally:
             with self._lock:
-                self._held, self._pending = held, None
+                self._contract, self._pending = contract, None

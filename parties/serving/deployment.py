@@ -1,4 +1,4 @@
-"""A publication at work: records in, answers out."""
+"""One publication in service: it turns the records of a request into an answer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from parties.config import Config
 from parties.contracts.client import ContractClient
 from parties.data import connectors, rows
 from parties.serving.contract_lease import ContractLease
-from parties.serving.customer_index import CustomerIndex, Found
-from parties.serving.errors import PartnersAbsent, ReasonsForbidden
+from parties.serving.customer_index import CustomerIndex, Locations
+from parties.serving.errors import PeersAbsent, ReasonsForbidden
 from parties.serving.fanout import PeerReply, query_peers
-from parties.serving.parsed_records import read
+from parties.serving.parsed_records import parse
 from parties.serving.peer_connection import PeerConnection
 from parties.serving.publication import Publication
-from parties.serving.schemas import Answer, PartyStatus, Record, Scored, Unscored
+from parties.serving.schemas import Answer, PartyStatus, Scored, ScoreRecord, Unscored
 from parties.serving.scorer import Scorer, Values
+from parties.serving.timing import DEFAULT, Timing
 from parties.storage import database
 from parties.storage.model_store import ModelStore
 from vfl.arrays import Bool
@@ -40,71 +41,78 @@ UNSCORED = {
 """By code, why a record has no score."""
 
 
-class Answered(NamedTuple):
-    """An answer, and what each partner did for it."""
+class Outcome(NamedTuple):
+    """An answer, and the replies of peers behind it."""
 
     answer: Answer
-    told: dict[str, PeerReply]
+    replies: dict[str, PeerReply]
 
 
 class Deployment:
-    """All that a publication needs in memory: models, customers, partners. Thread-safe.
+    """What a publication needs in memory: models, customers, connections to peers. Thread-safe.
 
     Args:
         config: the label party's.
         publication: what to serve.
-        channel: carries the messages to feature parties.
+        channel: carries the messages to peers.
+        timing: of contracts and connections.
+
+    Attributes:
+        field_names: all names of key fields and columns that a record may have.
 
     Raises:
-        VflError: what was published, or the rows of the customers, cannot be read any more.
+        VflError: the files of the publication, or the rows of the customers, cannot be read any more.
     """
 
-    def __init__(self, config: Config, publication: Publication, channel: Channel) -> None:
+    def __init__(
+        self, config: Config, publication: Publication, channel: Channel, timing: Timing = DEFAULT
+    ) -> None:
         self.publication = publication
-        archive = ModelStore(config)
-        self.record, self.part = archive.load_model(publication.model)
-        alone = archive.load_bank_only(publication.model)
+        models = ModelStore(config)
+        self.record, self.part = models.load_model(publication.model)
+        alone = models.load_bank_only(publication.model)
         self._scorer = Scorer(self.part, alone, publication.link, config.party.name)
-        aligned, alignments = archive.load_alignment(publication.alignment)
+        aligned, alignments = models.load_alignment(publication.alignment)
         source = config if publication.source is None else config.with_source(publication.source)
         self._source, self._version, self._read_at = source, connectors.version(source), time.monotonic()
         loaded = rows.load(source.with_columns(self.part.columns), training=False)
         unchanged = rows.population(loaded.identifiers.keys) == aligned.population
-        peers: Sequence[PeerPart] = self.part.peers
-        needed = [name for name, peer in zip(self.part.owners, peers, strict=True) if peer.outputs]
-        self.population = CustomerIndex(
-            loaded, {peer: alignments[peer] for peer in needed}, unchanged=unchanged
+        parts: Sequence[PeerPart] = self.part.peers
+        names = [name for name, part in zip(self.part.owners, parts, strict=True) if part.outputs]
+        self.customers = CustomerIndex(
+            loaded, {peer: alignments[peer] for peer in names}, unchanged=unchanged
         )
-        self._fields = list(config.data.keys)
+        self._key_fields = list(config.data.keys)
+        self.field_names = frozenset([*self._key_fields, *self.part.columns])
         self._users = 0
         self._unused = threading.Condition()
 
-        agreements = ContractClient(config, channel, database.connect(config))
+        contracts = ContractClient(config, channel, database.connect(config), timing.clock)
         terms: dict[str, Any] = {"model": publication.model, "alignment": publication.alignment}
-        self._standing = {
-            peer: ContractLease(partial(agreements.obtain, "score", [peer], again=False, **terms))
-            for peer in needed
+        self._leases = {
+            peer: ContractLease(partial(contracts.obtain, "score", [peer], again=False, **terms), timing)
+            for peer in names
         }
 
-        def job_with(peer: str) -> RemotePart:
-            contract = self._standing[peer].current()
+        def open_job(peer: str) -> RemotePart:
+            contract = self._leases[peer].current()
             session = LabelSession(channel, peer, contract=contract)
             try:
                 return RemotePart(session, alignments[peer], self.part, publication.model)
             except PeerRefused:
-                self._standing[peer].refused(contract)
+                self._leases[peer].drop(contract)
                 raise
 
-        self.partners = {
-            peer: PeerConnection(peer, partial(job_with, peer), config.serving) for peer in needed
+        self.peers = {
+            peer: PeerConnection(peer, partial(open_job, peer), config.serving, timing) for peer in names
         }
-        for partner in self.partners.values():
-            partner.wait_until_tried(config.serving.max_budget_ms / 1e3)
+        for connection in self.peers.values():
+            connection.wait_for_attempts(config.serving.max_budget_ms / 1e3)
 
     def outdated(self, refresh: float) -> bool:
-        """Return whether the customers' rows are to be read again.
+        """Return whether to read the customers' rows again.
 
-        A file is when it was written again, a database after so many seconds.
+        A file is outdated once it was written again, a database after so many seconds.
         """
         version = connectors.version(self._source)
         if version is None:
@@ -113,11 +121,11 @@ class Deployment:
 
     def renew(self) -> None:
         """Have contracts renewed that are about to end."""
-        for standing in self._standing.values():
-            standing.renew()
+        for lease in self._leases.values():
+            lease.renew()
 
     def enter(self) -> None:
-        """Keep the partners open until `leave` is called as often."""
+        """Keep the connections open until `leave` is called as often."""
         with self._unused:
             self._users += 1
 
@@ -128,39 +136,39 @@ class Deployment:
                 self._unused.notify_all()
 
     def close(self) -> None:
-        """Wait for the requests that are under way, then leave the partners."""
+        """Wait for the requests in flight, then close the connections."""
         with self._unused:
             self._unused.wait_for(lambda: not self._users)
-        for partner in self.partners.values():
-            partner.close()
+        for connection in self.peers.values():
+            connection.close()
 
     def reason_names(self) -> dict[str, list[str]]:
-        """Return by partner the names under which its contributions may be told, as it last said."""
+        """Return by peer the names under which its contributions may be told, as it last said."""
         return {
-            name: partner.reasons if partner.reasons is not None else self.publication.reasons.get(name, [])
-            for name, partner in self.partners.items()
+            name: peer.reasons if peer.reasons is not None else self.publication.reasons.get(name, [])
+            for name, peer in self.peers.items()
         }
 
-    def score(self, records: Sequence[Record], budget: float, reasons: int) -> Answered:
+    def score(self, records: Sequence[ScoreRecord], budget: float, reasons: int) -> Outcome:
         """Score records; arguments (the budget in seconds) and errors as for `Service.score`."""
         began = time.monotonic()
-        names = self._tellable() if reasons else {}
-        taken = read(records, self._fields, self.part.columns)
-        keys = self.population.keys(taken.keys)
-        found = self.population.find(keys)
-        codes = self._unscored(keys, taken.given, found)
-        at = np.flatnonzero(codes == "")
-        told = query_peers(
-            self.partners, {peer: of[at] for peer, of in found.positions.items()}, began, budget
-        )
-        complete = self._complete(found.aligned[at], told)
-        columns = self.population.columns(found.rows)
-        columns[taken.given] = taken.features
+        names = self._allowed_names() if reasons else {}
+        parsed = parse(records, self._key_fields, self.part.columns)
+        keys = self.customers.keys(parsed.keys)
+        locations = self.customers.find(keys)
+        codes = self._codes(keys, parsed.has_features, locations)
+        scorable = np.flatnonzero(codes == "")
+        aligned = locations.aligned[scorable]
+        positions = {peer: places[scorable] for peer, places in locations.positions.items()}
+        replies = query_peers(self.peers, positions, began, budget)
+        complete = self._complete(aligned, replies)
+        columns = self.customers.columns(locations.rows)
+        columns[parsed.has_features] = parsed.features
         if self.publication.fallback == "bank_only":
-            values = self._scorer.fallen_back(complete, columns[at], told, names, reasons)
+            values = self._scorer.with_fallback(complete, columns[scorable], replies, names, reasons)
         else:
-            values = self._scorer.joint(columns[at], told, names, reasons)
-        scored = iter(self._scored(values, complete, self._parties(found.aligned[at], told)))
+            values = self._scorer.joint(columns[scorable], replies, names, reasons)
+        scored = iter(self._scored(values, complete, self._statuses(aligned, replies)))
         results: list[Scored | Unscored] = [
             Unscored(keys=record.keys, code=code, detail=UNSCORED[code])
             if code
@@ -174,9 +182,9 @@ class Deployment:
             results=results,
             elapsed_ms=round(1e3 * (time.monotonic() - began), 3),
         )
-        return Answered(answer, told)
+        return Outcome(answer, replies)
 
-    def _tellable(self) -> dict[str, list[str]]:
+    def _allowed_names(self) -> dict[str, list[str]]:
         names = self.reason_names()
         forbidding = [name for name, columns in names.items() if not columns]
         if forbidding:
@@ -185,52 +193,52 @@ class Deployment:
             )
         return names
 
-    def _unscored(self, keys: Sequence[str], given: Bool, found: Found) -> npt.NDArray[np.str_]:
+    def _codes(self, keys: Sequence[str], has_features: Bool, locations: Locations) -> npt.NDArray[np.str_]:
         """Return for each record the code of why it has no score, "" where it gets one."""
         codes = np.full(len(keys), "", dtype="U16")
-        if self.publication.fallback == "refuse" and self.partners:
-            codes[~found.aligned] = "not_aligned"
-        codes[(found.rows < 0) & ~given] = "unknown_customer"
+        if self.publication.fallback == "refuse" and self.peers:
+            codes[~locations.aligned] = "not_aligned"
+        codes[(locations.rows < 0) & ~has_features] = "unknown_customer"
         codes[[key == "" for key in keys]] = "bad_key"
         return codes
 
-    def _complete(self, aligned: Bool, told: Mapping[str, PeerReply]) -> Bool:
-        """Return for which rows every partner that knows the customer has answered; raises PartnersAbsent."""
-        complete = aligned.copy() if self.partners else np.ones(len(aligned), dtype=np.bool_)
-        absent = [name for name, part in told.items() if part.absent]
+    def _complete(self, aligned: Bool, replies: Mapping[str, PeerReply]) -> Bool:
+        """Return for which rows every peer that knows the customer has answered; raises PeersAbsent."""
+        complete = aligned.copy() if self.peers else np.ones(len(aligned), dtype=np.bool_)
+        absent = [name for name, reply in replies.items() if reply.is_absent]
         if absent and self.publication.fallback == "refuse":
-            raise PartnersAbsent(absent)
+            raise PeersAbsent(absent)
         for name in absent:
-            complete[told[name].known] = False
+            complete[replies[name].rows] = False
         return complete
 
-    def _parties(self, aligned: Bool, told: Mapping[str, PeerReply]) -> list[dict[str, PartyStatus]]:
-        """Return for each row what every partner did."""
-        by_name: list[list[PartyStatus]] = []
-        for part in told.values():
+    def _statuses(self, aligned: Bool, replies: Mapping[str, PeerReply]) -> list[dict[str, PartyStatus]]:
+        """Return for each row the status of every peer."""
+        by_peer: list[list[PartyStatus]] = []
+        for reply in replies.values():
             statuses: list[PartyStatus] = ["unknown_customer"] * len(aligned)
             for row in np.flatnonzero(~aligned).tolist():
                 statuses[row] = "not_aligned"
-            for row in part.known.tolist():
-                statuses[row] = part.status
-            by_name.append(statuses)
-        return [dict(zip(told, row, strict=True)) for row in zip(*by_name, strict=True)] or [
+            for row in reply.rows.tolist():
+                statuses[row] = reply.status
+            by_peer.append(statuses)
+        return [dict(zip(replies, row, strict=True)) for row in zip(*by_peer, strict=True)] or [
             {} for _ in aligned
         ]
 
     def _scored(
-        self, values: Values, complete: Bool, parties: list[dict[str, PartyStatus]]
+        self, values: Values, complete: Bool, statuses: list[dict[str, PartyStatus]]
     ) -> Iterator[dict[str, Any]]:
-        """Give the fields of each row's result."""
+        """Yield the fields of each row's result."""
         threshold, fallback = self.publication.threshold, self.publication.fallback
         limits = {"joint": threshold.joint, "partial": threshold.joint, "bank_only": threshold.bank_only}
-        for row, (score, whole) in enumerate(zip(values.scores.tolist(), complete.tolist(), strict=True)):
-            mode = "joint" if whole else fallback
+        for row, (score, is_joint) in enumerate(zip(values.scores.tolist(), complete.tolist(), strict=True)):
+            mode = "joint" if is_joint else fallback
             yield {
                 "score": score,
                 "decision": "alert" if score >= limits[mode] else "pass",
                 "mode": mode,
-                "parties": parties[row],
+                "parties": statuses[row],
                 "reasons": None if values.reasons is None else values.reasons[row],
                 "base": None if values.bases is None else values.bases[row],
             }

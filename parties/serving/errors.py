@@ -1,4 +1,4 @@
-"""Why the service does not answer a request; each error knows its HTTP status and a stable code."""
+"""The errors of a scoring request; each has an HTTP status and a stable code."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class ReasonsForbidden(ServiceError):
     http_status = 403
 
 
-class PartnersAbsent(ServiceError):
+class PeersAbsent(ServiceError):
     """Feature parties did not answer in time, and the model is published to be refused then."""
 
     code = "partners_absent"
     http_status = 503
 
-    def __init__(self, partners: Sequence[str]) -> None:
+    def __init__(self, peers: Sequence[str]) -> None:
         super().__init__(
-            f"no answer in time from {', '.join(partners)}, and this model gives no score without; try again"
+            f"no answer in time from {', '.join(peers)}, and this model gives no score without; try again"
         )
-        self.partners = list(partners)
+        self.peers = list(peers)
 
 
 class BadRequest(ServiceError):

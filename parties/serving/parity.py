@@ -1,4 +1,4 @@
-"""Before a model is published: does every way of scoring give the same float32, bit for bit?"""
+"""The parity check before publishing: every way of scoring gives the same float32, bit for bit."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import numpy as np
 from parties.label.cohort import Population
 from parties.serving.deployment import Deployment
 from parties.serving.publication import Parity
-from parties.serving.schemas import Record, Scored
+from parties.serving.schemas import Scored, ScoreRecord
 from vfl.algorithms.registry import ALGORITHMS
 from vfl.arrays import Float32, Floats, Integers
 from vfl.errors import StateError
 from vfl.model.predictor import Answers
 
 NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
-NEVER_ASKED: Answers = np.zeros((0, 0), dtype=np.bool_)
+NO_ANSWERS: Answers = np.zeros((0, 0), dtype=np.bool_)
 
 SAMPLE_ROWS = 1_000
 """Customers drawn; all of a population that has fewer."""
 
 RARE_ROWS = 100
-"""Customers unknown to each partner, and known to it, that the sample has at least, where there are any."""
+"""Customers unknown to each peer, and known to it, that the sample has at least, where there are any."""
 
 ALONE_ROWS = 20
 """Customers of the sample that are scored in requests of their own; the others share requests."""
@@ -31,70 +31,73 @@ WITHIN = 1e-12
 """By which scores of two libraries in float64 may differ, of scores above 1: they add in another order."""
 
 
-def check(served: Deployment, customers: Population, batch: Float32, seconds: float) -> Parity:
+def check(deployment: Deployment, customers: Population, batch: Float32, seconds: float) -> Parity:
     """Score a sample of customers online and with another library, and compare with their scores in batch.
 
     The other library (XGBoost for trees, scikit-learn for linear models) gets the label party's own view of
-    the model, and what partners tell of real customers.
+    the model, and what peers answer about real customers.
 
     Args:
-        served: the publication to be.
+        deployment: of the publication to be.
         customers: its population.
         batch: float32 [usable rows], their scores from `LabelParty.score_population`.
-        seconds: how long partners are waited for.
+        seconds: how long to wait for peers.
 
     Raises:
-        StateError: scores differ, with how many and by how much; or a partner did not answer.
+        StateError: scores differ, with how many and by how much; or a peer did not answer.
     """
     loaded = customers.rows
-    found = served.population.find(loaded.identifiers.keys)
-    sample = _sample(found.positions, len(batch))
+    locations = deployment.customers.find(loaded.identifiers.keys)
+    sample = _sample(locations.positions, len(batch))
     table_rows = loaded.identifiers.rows[sample].tolist()
     records = [
-        Record({field: texts[row] for field, texts in loaded.table.keys.items()}) for row in table_rows
+        ScoreRecord({field: texts[row] for field, texts in loaded.table.keys.items()}) for row in table_rows
     ]
-    online = _online(served, records, seconds)
-    positions = {peer: at[sample] for peer, at in found.positions.items()}
-    judged = _judged(served, loaded.table.columns[table_rows], positions, seconds)
+    online = _online(deployment, records, seconds)
+    positions = {peer: places[sample] for peer, places in locations.positions.items()}
+    reference = _reference(deployment, loaded.table.columns[table_rows], positions, seconds)
     _compare("online and in batch", online, batch[sample])
-    _compare("by another library and in batch", judged, batch[sample])
-    unknown = {peer: int(np.count_nonzero(at < 0)) for peer, at in positions.items()}
+    _compare("by another library and in batch", reference, batch[sample])
+    unknown = {peer: int(np.count_nonzero(places < 0)) for peer, places in positions.items()}
     return Parity(rows=len(sample), unknown=unknown)
 
 
 def _sample(positions: dict[str, Integers], n_rows: int) -> Integers:
-    """Draw rows so that every partner's known and unknown customers are among them."""
+    """Draw rows so that every peer's known and unknown customers are among them."""
     if n_rows <= SAMPLE_ROWS:
         return np.arange(n_rows)
     rng = np.random.default_rng(0)  # which rows is no secret
     drawn = [rng.choice(n_rows, SAMPLE_ROWS, replace=False)]
-    for at in positions.values():
-        for rows in (np.flatnonzero(at < 0), np.flatnonzero(at >= 0)):
+    for places in positions.values():
+        for rows in (np.flatnonzero(places < 0), np.flatnonzero(places >= 0)):
             drawn.append(rng.choice(rows, min(len(rows), RARE_ROWS), replace=False))
     return np.unique(np.concatenate(drawn))
 
 
-def _online(served: Deployment, records: list[Record], seconds: float) -> Float32:
+def _online(deployment: Deployment, records: list[ScoreRecord], seconds: float) -> Float32:
     requests = [records[row : row + 1] for row in range(min(ALONE_ROWS, len(records)))]
     requests += [records[row : row + REQUEST_ROWS] for row in range(ALONE_ROWS, len(records), REQUEST_ROWS)]
     scores: list[float] = []
     for request in requests:
-        for result in served.score(request, seconds, 0).answer.results:
+        for result in deployment.score(request, seconds, 0).answer.results:
             if not isinstance(result, Scored) or result.mode != "joint":
-                told = result.parties if isinstance(result, Scored) else result.code
-                raise StateError(f"not published: a customer of the sample got no joint score ({told})")
+                reason = result.parties if isinstance(result, Scored) else result.code
+                raise StateError(f"not published: a customer of the sample got no joint score ({reason})")
             scores.append(result.score)
     return np.array(scores, dtype=np.float32)
 
 
-def _judged(served: Deployment, columns: Float32, positions: dict[str, Integers], seconds: float) -> Floats:
-    told, known = [NEVER_ASKED] * len(served.part.owners), [NO_ROWS] * len(served.part.owners)
-    for number, peer in enumerate(served.part.owners):
-        if peer in served.partners:
-            known[number] = np.flatnonzero(positions[peer] >= 0)
-            asked = served.partners[peer].ask(positions[peer][known[number]])
-            told[number] = asked.answer.result(seconds)
-    return ALGORITHMS.predictor(served.part).reference_predictions(columns, told, known)
+def _reference(
+    deployment: Deployment, columns: Float32, positions: dict[str, Integers], seconds: float
+) -> Floats:
+    owners = deployment.part.owners
+    answers, rows = [NO_ANSWERS] * len(owners), [NO_ROWS] * len(owners)
+    for number, peer in enumerate(owners):
+        if peer in deployment.peers:
+            rows[number] = np.flatnonzero(positions[peer] >= 0)
+            question = deployment.peers[peer].ask(positions[peer][rows[number]])
+            answers[number] = question.answer.result(seconds)
+    return ALGORITHMS.predictor(deployment.part).reference_predictions(columns, answers, rows)
 
 
 def _compare(how: str, scores: Floats, batch: Float32) -> None:
@@ -109,5 +112,5 @@ def _compare(how: str, scores: Floats, batch: Float32) -> None:
         largest = float(np.abs(scores[differ].astype(np.float64) - batch[differ]).max())
         raise StateError(
             f"not published: {np.count_nonzero(differ)} of {len(batch)} customers have different scores "
-            f"{how}, by up to {largest:.3g}; has a partner changed its data or its share?"
+            f"{how}, by up to {largest:.3g}; has a partner changed its data or its part?"
         )

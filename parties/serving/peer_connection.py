@@ -1,8 +1,8 @@
-"""One model's conversation with one feature party, while the service runs.
+"""The connection pool to one peer for one model: workers with open scoring jobs answer queued questions.
 
-A lane is a thread with a scoring job of its own, open over a warm connection. It takes everything that
-waits and asks for it with one message: a request alone costs one round trip, and under load requests share
-them. Lanes also do what keeps a partner ready (opening a job anew, probing), so that no request ever waits
+A worker is a thread with a scoring job of its own, open over a warm connection. It takes all questions that
+are queued and sends them in one message: a single request costs one round trip, and under load requests
+share round trips. Workers also keep the peer ready (they reopen jobs and send probes), so no request waits
 for that.
 """
 
@@ -20,18 +20,15 @@ import numpy as np
 
 from parties.config.settings import Serving
 from parties.serving.breaker import Breaker
-from parties.serving.schemas import PartnerState
+from parties.serving.schemas import PeerState
+from parties.serving.timing import DEFAULT, Timing
 from vfl.arrays import Integers
 from vfl.errors import AwaitingApproval, NotAllowed, PeerError, PeerRefused, VflError
 from vfl.model.predictor import Answers
 from vfl.scoring.label_party import RemotePart
 
 MESSAGE_ROWS = 4_096
-"""Rows up to which questions share a message; a larger one has a message to itself."""
-
-WARM_SECONDS = 30.0
-"""A lane with nothing to do sends a probe this often: half the time after which connections are let go. One
-whose partner's people have to act first tries again as often."""
+"""Rows up to which questions share a message; a larger question gets its own."""
 
 NO_ROWS: Integers = np.zeros(0, dtype=np.int64)
 
@@ -39,243 +36,253 @@ log = logging.getLogger("parties.serving")
 
 
 class Question:
-    """Rows of one request, and where the answer will be: [rows, outputs], see `RemotePart.ask`."""
+    """Rows of one request, and the future of their answer [rows, outputs], see `RemotePart.ask`."""
 
     def __init__(self, positions: Integers) -> None:
         self.positions = positions
         self.answer: Future[Answers] = Future()
-        self.asked = time.monotonic()
+        self.created = time.monotonic()
         self.counted_late = False
 
 
 class PeerConnection:
-    """A feature party as one published model sees it. Thread-safe; `close` ends its threads.
+    """A peer as one published model sees it. Thread-safe; `close` ends its threads.
 
     Args:
-        name: of the feature party.
+        name: of the peer.
         open_job: opens a scoring job; raises VflError.
         settings: ``[serving]``.
+        timing: how often idle workers send probes.
+
+    Attributes:
+        reasons: names under which contributions may be told, as the peer last said; None before it did.
     """
 
-    def __init__(self, name: str, open_job: Callable[[], RemotePart], settings: Serving) -> None:
+    def __init__(
+        self,
+        name: str,
+        open_job: Callable[[], RemotePart],
+        settings: Serving,
+        timing: Timing = DEFAULT,
+    ) -> None:
         self.name = name
         self.reasons: list[str] | None = None
-        """Names under which contributions may be told, as the partner last said; None before it did."""
         self._open_job = open_job
+        self._warm = timing.warm
         self._in_time = settings.budget_ms / 1e3
         self._retry = settings.retry_seconds
         self._breaker = Breaker(settings.failures)
-        self._waiting: deque[Question] = deque()
+        self._queue: deque[Question] = deque()
         self._lock = threading.Lock()
-        self._busy = threading.Condition(self._lock)  # where lanes with a job wait
-        self._idle = threading.Condition(self._lock)  # where lanes without one do
+        self._connected = threading.Condition(self._lock)  # workers with a job wait here
+        self._disconnected = threading.Condition(self._lock)  # and workers without one here
         self._open_jobs = 0
-        self._absence: PartnerState = "down"
+        self._absence: PeerState = "down"
         self._closing = False
-        self._tried = threading.Semaphore(0)
-        self._lanes = [
-            threading.Thread(target=self._lane, name=f"lane {lane} to {name}", daemon=True)
-            for lane in range(settings.lanes)
+        self._attempts = threading.Semaphore(0)
+        self._workers = [
+            threading.Thread(target=self._work, name=f"{name} worker {number}", daemon=True)
+            for number in range(settings.workers)
         ]
-        for lane in self._lanes:
-            lane.start()
+        for worker in self._workers:
+            worker.start()
 
     @property
-    def state(self) -> PartnerState:
-        """``slow``: its answers failed or came late, so it is not waited for; others: no job is open."""
+    def state(self) -> PeerState:
+        """``slow``: its answers failed or came late, so nobody waits for it; others: no job is open."""
         if not self._open_jobs:
             return self._absence
         return "slow" if self._breaker.is_open else "answering"
 
     def ask(self, positions: Integers) -> Question:
-        """Ask about rows, given by int64 positions in the alignment; `state` has been looked at."""
+        """Queue a question about rows, int64 positions in the alignment; the caller has checked `state`."""
         question = Question(positions)
         with self._lock:
-            self._waiting.append(question)
+            self._queue.append(question)
             if not self._open_jobs:
-                self._refuse_waiting()
-            self._busy.notify()
+                self._refuse_queued()
+            self._connected.notify()
         return question
 
     def give_up(self, question: Question, budget: float) -> None:
-        """Let go of an answer that did not come within a request's budget; it is thrown away if it comes.
+        """Discard an answer that did not come within a request's budget.
 
-        That counts against the partner where the budget, in seconds, was at least that of ``[serving]``.
+        It counts against the peer where the budget, in seconds, was at least that of ``[serving]``.
         """
         question.answer.cancel()
         if budget >= self._in_time:
             question.counted_late = True
-            self._failed("its answers come late")
+            self._count_failure("its answers come late")
 
-    def wait_until_tried(self, seconds: float) -> None:
-        """Wait until every lane has tried to open its job, at most so long."""
+    def wait_for_attempts(self, seconds: float) -> None:
+        """Wait until every worker has tried to open its job, for at most so long."""
         deadline = time.monotonic() + seconds
-        for _ in self._lanes:
-            self._tried.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        for _ in self._workers:
+            self._attempts.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
     def close(self) -> None:
-        """Finish the messages that are under way, close the jobs and end the lanes."""
+        """Finish the messages in flight, close the jobs and end the workers."""
         with self._lock:
             self._closing = True
-            self._refuse_waiting()
-            self._busy.notify_all()
-            self._idle.notify_all()
-        for lane in self._lanes:
-            lane.join()
+            self._refuse_queued()
+            self._connected.notify_all()
+            self._disconnected.notify_all()
+        for worker in self._workers:
+            worker.join()
 
-    # --- what a lane does
+    # --- in the thread of a worker
 
-    def _lane(self) -> None:
-        job = self._opened(None)
-        self._tried.release()
-        used = time.monotonic()
-        while (questions := self._next(job, used)) is not None:
-            job = self._answer(job, questions) if questions else self._probed(job)
-            # A late answer shows that the partner is there: look at once whether it is quick again.
-            used = -math.inf if questions and job and self._breaker.is_open else time.monotonic()
-        self._leave(job)
+    def _work(self) -> None:
+        job = self._open(None)
+        self._attempts.release()
+        last_use = time.monotonic()
+        while (questions := self._next(job, last_use)) is not None:
+            job = self._answer(job, questions) if questions else self._probe(job)
+            # A late answer shows that the peer is there: probe at once whether it is quick again.
+            last_use = -math.inf if questions and job and self._breaker.is_open else time.monotonic()
+        self._close_job(job)
 
-    def _next(self, job: RemotePart | None, used: float) -> list[Question] | None:
-        """Wait for questions and take what fits a message; none when it is time to probe, None at the end."""
+    def _next(self, job: RemotePart | None, last_use: float) -> list[Question] | None:
+        """Wait for the questions of one message; return none when a probe is due, None at the end."""
         with self._lock:
             while not self._closing:
-                if job is not None and (taken := self._take()):
-                    return taken
+                if job is not None and (batch := self._next_batch()):
+                    return batch
                 well = job is not None and not self._breaker.is_open
-                idle = WARM_SECONDS if well or self.state in ("waiting", "refused") else self._retry
-                left = used + idle - time.monotonic()
+                interval = self._warm if well or self.state in ("waiting", "refused") else self._retry
+                left = last_use + interval - time.monotonic()
                 if left <= 0:
                     return []
-                (self._idle if job is None else self._busy).wait(left)
+                (self._disconnected if job is None else self._connected).wait(left)
         return None
 
-    def _take(self) -> list[Question]:
-        taken: list[Question] = []
+    def _next_batch(self) -> list[Question]:
+        batch: list[Question] = []
         rows = 0
-        while self._waiting and (not taken or rows + len(self._waiting[0].positions) <= MESSAGE_ROWS):
-            question = self._waiting.popleft()
+        while self._queue and (not batch or rows + len(self._queue[0].positions) <= MESSAGE_ROWS):
+            question = self._queue.popleft()
             if question.answer.set_running_or_notify_cancel():
-                taken.append(question)
+                batch.append(question)
                 rows += len(question.positions)
-        return taken
+        return batch
 
     def _answer(self, job: RemotePart | None, questions: list[Question]) -> RemotePart | None:
-        """Answer questions; where the job has ended, as when the partner restarted, with a new one."""
+        """Answer questions, with a new job where this one has ended, for example when the peer restarted."""
         positions = np.concatenate([question.positions for question in questions])
         try:
-            assert job is not None  # noqa: S101  # a lane without a job takes no questions
-            told = self._told(job, positions)
+            assert job is not None  # noqa: S101  # a worker without a job takes no questions
+            answers = self._ask(job, positions)
         except VflError as first:
             log.info("%s: %s; opening a new job", self.name, first)
-            job = self._opened(job)
+            job = self._open(job)
             if job is None:
                 self._fail(questions, first)
                 return None
             try:
-                told = self._told(job, positions)
+                answers = self._ask(job, positions)
             except VflError as again:
-                self._lost()
+                self._lose_job()
                 self._fail(questions, again)
                 return None
         start = 0
         for question in questions:
-            question.answer.set_result(told[start : start + len(question.positions)])
+            question.answer.set_result(answers[start : start + len(question.positions)])
             start += len(question.positions)
-        slowest = time.monotonic() - min(question.asked for question in questions)
+        slowest = time.monotonic() - min(question.created for question in questions)
         if slowest <= self._in_time:
-            self._succeeded()
+            self._count_success()
         elif not any(question.counted_late for question in questions):
-            self._failed("its answers come late")
+            self._count_failure("its answers come late")
         return job
 
     def _fail(self, questions: list[Question], error: VflError) -> None:
-        self._failed(str(error))
+        self._count_failure(str(error))
         for question in questions:
             question.answer.set_exception(error)
 
-    def _probed(self, job: RemotePart | None) -> RemotePart | None:
-        """Ask for no rows, to see whether an answer comes in time; open the job first where there is none."""
+    def _probe(self, job: RemotePart | None) -> RemotePart | None:
+        """Ask for no rows, to see whether an answer comes in time; without a job open one."""
         if job is None:
-            return self._opened(None)
+            return self._open(None)
         sent = time.monotonic()
         try:
-            self._told(job, NO_ROWS)
+            self._ask(job, NO_ROWS)
         except VflError as error:
-            self._failed(str(error))
-            return self._opened(job)
+            self._count_failure(str(error))
+            return self._open(job)
         if time.monotonic() - sent <= self._in_time:
-            self._succeeded()
+            self._count_success()
         else:
-            self._failed("its answers come late")
+            self._count_failure("its answers come late")
         return job
 
-    def _told(self, job: RemotePart, positions: Integers) -> Answers:
+    def _ask(self, job: RemotePart, positions: Integers) -> Answers:
         try:
             return job.ask(positions)
         except VflError:
             raise
-        except Exception as error:  # a fault of this program must not end the lane
-            log.error("%s: %s in a lane", self.name, type(error).__name__)
+        except Exception as error:  # a fault of this program must not end the worker
+            log.error("%s: %s in a worker", self.name, type(error).__name__)
             raise PeerError(f"{self.name} could not be asked ({type(error).__name__})") from None
 
-    def _opened(self, failed: RemotePart | None) -> RemotePart | None:
-        """Return a new job, in place of one that has failed where there was one; None where none opens."""
+    def _open(self, failed: RemotePart | None) -> RemotePart | None:
+        """Open a job, in place of one that has failed if there was one; return None where none opens."""
         try:
             job = self._open_job()
             sent = time.monotonic()
-            self._told(job, NO_ROWS)
+            self._ask(job, NO_ROWS)
         except VflError as error:
-            self._absent(error)
+            self._note_absence(error)
             if failed is not None:
-                self._lost()
+                self._lose_job()
             return None
         self.reasons = job.reasons
         with self._lock:
             self._open_jobs += failed is None
-            self._absence = "down"  # should it go again
+            self._absence = "down"  # the state once the job is lost
         if time.monotonic() - sent <= self._in_time:
-            self._succeeded()
+            self._count_success()
         return job
 
-    def _absent(self, error: VflError) -> None:
-        """Note why no job opens; people are told when that has changed."""
+    def _note_absence(self, error: VflError) -> None:
+        """Note why no job opens; the log warns people when the reason changes."""
         before, self._absence = self._absence, absence(error)
         level = logging.INFO if self._absence in (before, "down") else logging.WARNING
         log.log(level, "%s: no job can be opened: %s", self.name, error)
 
-    def _lost(self) -> None:
-        """Count one job less, and keep nobody waiting where it was the last."""
+    def _lose_job(self) -> None:
+        """Count one job less; without any, refuse all queued questions."""
         with self._lock:
             self._open_jobs -= 1
             if not self._open_jobs:
-                self._refuse_waiting()
+                self._refuse_queued()
 
-    def _leave(self, job: RemotePart | None) -> None:
+    def _close_job(self, job: RemotePart | None) -> None:
         if job is not None:
             try:
                 job.close()
             except VflError as error:
                 log.info("%s: %s", self.name, error)
 
-    def _refuse_waiting(self) -> None:
-        while self._waiting:
-            question = self._waiting.popleft()
+    def _refuse_queued(self) -> None:
+        while self._queue:
+            question = self._queue.popleft()
             if question.answer.set_running_or_notify_cancel():
                 question.answer.set_exception(PeerError(f"no job with {self.name} is open"))
 
-    def _succeeded(self) -> None:
+    def _count_success(self) -> None:
         if self._breaker.success():
             log.warning("%s answers in time again", self.name)
 
-    def _failed(self, why: str) -> None:
+    def _count_failure(self, reason: str) -> None:
         if self._breaker.failure():
-            log.warning("%s is not waited for: %s", self.name, why)
+            log.warning("%s is not waited for: %s", self.name, reason)
             with self._lock:
-                self._busy.notify_all()
+                self._connected.notify_all()
 
 
-def absence(error: VflError) -> PartnerState:
-    """Return the state of a partner with whom no job opens, by why."""
+def absence(error: VflError) -> PeerState:
+    """Return the state of a peer where no job opens, by the error."""
     if isinstance(error, AwaitingApproval):
         return "waiting"
     code = error.peer_code if isinstance(error, PeerRefused) else error.code

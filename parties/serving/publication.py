@@ -1,4 +1,4 @@
-"""Versions of a model as it is served: written whole, never changed; the newest one counts."""
+"""The store of publications: numbered versions of how a model is served, never changed once written."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class Publications:
 
     def newest(self) -> dict[str, int]:
         """Return the number of the newest version of each model that was ever published."""
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for path in self._models.glob("*/publications/*.json"):
             model = path.parent.parent.name
             if path.stem.isdigit():
-                found[model] = max(found.get(model, 0), int(path.stem))
-        return found
+                numbers[model] = max(numbers.get(model, 0), int(path.stem))
+        return numbers
 
     def load(self, model: str, number: int) -> Publication | Withdrawal:
         """Return a version; raises StateError where it is not there or damaged."""

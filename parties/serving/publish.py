@@ -1,4 +1,4 @@
-"""Publishing: what is decided once, on known rows, before a model answers requests."""
+"""The `vfl publish` command: fit thresholds, check parity, write the publication."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def publish(
         customers = party.population(model, population, on_progress=on_progress)
         alignments = {party.record(model).alignment, customers.record.alignment}
         party.obtain_scoring_contracts(model, sorted(alignments))
-        known = party.evaluation_data(model, on_progress=on_progress)
+        rows = party.evaluation_data(model, on_progress=on_progress)
         batch = party.score_population(model, customers, on_progress=on_progress)
     _, part = archive.load_model(model)
-    link = fit(ALGORITHMS.predictor(alone).batch_margins(known.columns), known.together, part.objective)
+    link = fit(ALGORITHMS.predictor(alone).batch_margins(rows.columns), rows.together, part.objective)
     draft = Publication(
         model=model,
         number=number,
@@ -78,12 +78,12 @@ def publish(
         alignment=customers.record.alignment,
         source=None if population is None else str(Path(population).resolve()),
         population=_population(config, customers),
-        threshold=_threshold(number, rule, known, Scorer(part, alone, link, config.party.name)),
+        threshold=_threshold(number, rule, rows, Scorer(part, alone, link, config.party.name)),
         fallback=fallback,
         link=link,
         reasons={},
-        metrics=_metrics(known),
-        metrics_on="validation" if known.rows_are == "validation" else "training",
+        metrics=_metrics(rows),
+        metrics_on="validation" if rows.rows_are == "validation" else "training",
         parity=NOT_CHECKED,
     )
     publication = _checked(config, draft, customers, batch)
@@ -103,34 +103,34 @@ def withdraw(config: Config, model: str) -> Withdrawal:
 
 
 def _checked(config: Config, draft: Publication, customers: Population, batch: Float32) -> Publication:
-    """Return the publication with what its service found; raises as `parties.serving.parity.check`."""
+    """Return the publication with the result of its parity check; raises as that does."""
     seconds = config.serving.max_budget_ms / 1e3
     with HttpsChannel(config, answer_seconds=seconds) as https:
         ledger = Ledger(database.connect(config))
         channel = channel_to_peers(https, ledger, config, retrying=False)
-        served = Deployment(config, draft, channel)
+        deployment = Deployment(config, draft, channel)
         try:
-            parity = check(served, customers, batch, seconds)
-            return msgspec.structs.replace(draft, parity=parity, reasons=served.reason_names())
+            parity = check(deployment, customers, batch, seconds)
+            return msgspec.structs.replace(draft, parity=parity, reasons=deployment.reason_names())
         finally:
-            served.close()
+            deployment.close()
 
 
-def _threshold(number: int, rule: Rule, known: EvaluationData, scorer: Scorer) -> ThresholdCard:
-    starts = range(0, len(known.columns), BLOCK_ROWS)
+def _threshold(number: int, rule: Rule, rows: EvaluationData, scorer: Scorer) -> ThresholdCard:
+    starts = range(0, len(rows.columns), BLOCK_ROWS)
     alone = np.concatenate(
-        [scorer.alone(known.columns[start : start + BLOCK_ROWS]).scores for start in starts]
+        [scorer.alone(rows.columns[start : start + BLOCK_ROWS]).scores for start in starts]
     )
     joint, bank_only = (
-        rule.threshold(known.labels, scores, known.amounts, known.days, known.weights)
-        for scores in (known.together, alone)
+        rule.threshold(rows.labels, scores, rows.amounts, rows.days, rows.weights)
+        for scores in (rows.together, alone)
     )
     return ThresholdCard(version=number, rule=str(rule), joint=joint, bank_only=bank_only)
 
 
-def _metrics(known: EvaluationData) -> dict[str, float]:
+def _metrics(rows: EvaluationData) -> dict[str, float]:
     measures = {"roc_auc": metrics.roc_auc, "pr_auc": metrics.pr_auc, "ks": metrics.ks}
-    return {name: measure(known.labels, known.together, known.weights) for name, measure in measures.items()}
+    return {name: measure(rows.labels, rows.together, rows.weights) for name, measure in measures.items()}
 
 
 def _population(config: Config, customers: Population) -> PopulationCard:

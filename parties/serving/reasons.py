@@ -1,4 +1,4 @@
-"""The largest contributions to a score, as a user is told them."""
+"""The reasons of a score: its largest contributions, under the names that each party allows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vfl.scoring.reasons import names, top
 
 
 class Reasons:
-    """Tells the largest contributions to the margins of a model.
+    """Names the largest contributions to the margins of a model.
 
     Args:
-        model, share: the label party's share of the model, made ready and as it is.
+        model, part: the label party's part of the model, made ready and as it is.
         own: name of the label party.
-        told: by feature party of the model the name of each of its columns; an empty list for a party that
-            is never asked.
+        shown: by peer of the model the name of each of its columns; an empty list for a peer that is never
+            asked.
         link: of a model that stands in for the joint one. A linked margin is ``scale * margin + offset``,
             so contributions are multiplied by the scale, and the base becomes ``scale * base + offset``.
     """
@@ -32,13 +32,13 @@ class Reasons:
         model: Predictor,
         part: LabelPart,
         own: str,
-        told: Sequence[Sequence[str]],
+        shown: Sequence[Sequence[str]],
         link: PlattScaling | None = None,
     ) -> None:
         self._model, self._link = model, link or PlattScaling(1.0, 0.0)
-        self._reasons = names(part, own, told)
+        self._reasons = names(part, own, shown)
 
-    def of(self, gathered: npt.NDArray[Any], count: int) -> tuple[list[list[Reason]], float]:
+    def largest(self, gathered: npt.NDArray[Any], count: int) -> tuple[list[list[Reason]], float]:
         """Return for each row its largest contributions, largest first, and the base of all.
 
         Args:
@@ -46,12 +46,15 @@ class Reasons:
             count: how many for each row, at most.
         """
         contributions, base = self._model.contributions(gathered)
-        told = self._reasons.merged(contributions) * self._link.scale
-        largest = top(told, count)
-        values = np.take_along_axis(told, largest, axis=1)
-        names_of = self._reasons.names
+        merged = self._reasons.merged(contributions) * self._link.scale
+        columns = top(merged, count)
+        values = np.take_along_axis(merged, columns, axis=1)
+        labels = self._reasons.names
         reasons = [
-            [Reason(names_of[at][0], names_of[at][1], value) for at, value in zip(row, line, strict=True)]
-            for row, line in zip(largest.tolist(), values.tolist(), strict=True)
+            [
+                Reason(labels[column][0], labels[column][1], value)
+                for column, value in zip(row, line, strict=True)
+            ]
+            for row, line in zip(columns.tolist(), values.tolist(), strict=True)
         ]
         return reasons, base * self._link.scale + self._link.offset

@@ -1,28 +1,48 @@
-"""What goes into the scoring service and what comes out of it."""
+"""The data that cross the service's boundary: records in; answers, model cards and observations out."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Decision = Literal["alert", "pass"]
 Mode = Literal["joint", "partial", "bank_only"]
 PartyStatus = Literal["answered", "unknown_customer", "not_aligned", "late", "down", "refused", "failed"]
 Fallback = Literal["partial", "bank_only", "refuse"]
-PartnerState = Literal["answering", "slow", "waiting", "refused", "down"]
+PeerState = Literal["answering", "slow", "waiting", "refused", "down"]
 """``waiting``: its people have to approve the contract; ``refused``: it signs none, or opens no job."""
 
 
-class Record(NamedTuple):
-    """One customer to score.
+FLOAT32_MAX = 3.4028234663852886e38
+"""The largest number that float32 holds."""
 
-    keys: the value of each key field of ``[data]``.
-    features: the model's own columns by name, None for a missing value; None: look them up.
-    """
+KeyValue = Annotated[str, Meta(max_length=1_024)]
+Keys = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], KeyValue],
+    Meta(
+        min_length=1,
+        max_length=16,
+        description="The customer: a value for each key field.",
+        examples=[{"customer_id": "C-1042"}],
+    ),
+]
+Feature = Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)] | None
+Features = Annotated[
+    dict[Annotated[str, Meta(max_length=256)], Feature],
+    Meta(
+        max_length=10_000,
+        description="The label party's own columns of the model, null where missing.",
+        examples=[{"age": 41, "income": None}],
+    ),
+]
 
-    keys: dict[str, str]
-    features: dict[str, float | None] | None = None
+
+class ScoreRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A customer to score. Without features they are looked up in the published population."""
+
+    keys: Keys
+    features: Features | None = None
 
 
 class Reason(Struct, frozen=True):
@@ -165,18 +185,18 @@ class ModelCard(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """What can be served: ready means at least one model; partners may be down, there is a fallback."""
+    """The models that are served, and the state of each feature party: a model is ready without them."""
 
     models: list[str]
-    partners: dict[str, PartnerState]
+    partners: dict[str, PeerState]
 
     @property
     def ready(self) -> bool:
         return bool(self.models)
 
 
-class PartnerObservation(Struct, frozen=True):
-    """One request's dealing with one partner; ``status`` is the worst over its records."""
+class PeerObservation(Struct, frozen=True):
+    """What one peer did for one request."""
 
     status: PartyStatus
     seconds: float
@@ -187,11 +207,11 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         modes: records by mode; those without a score are left out.
-        partners: those that were asked, or would have been, were they not down.
+        peers: by name, those of the model, whether they were asked or not.
     """
 
     model: str
     rows: int
     seconds: float
     modes: dict[Mode, int]
-    partners: dict[str, PartnerObservation]
+    peers: dict[str, PeerObservation]

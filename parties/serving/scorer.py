@@ -1,4 +1,4 @@
-"""From own columns and what partners told to scores: the joint model, or the bank's own where it must be."""
+"""Scores from own columns and replies of peers, by the joint model or by the bank-only model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Values(NamedTuple):
 
 
 class Scorer:
-    """A joint model and the one that stands in for it, made ready. Thread-safe.
+    """The joint model and the bank-only model, made ready. Thread-safe.
 
     Args:
-        share: the label party's share of the joint model.
+        part: the label party's part of the joint model.
         alone: the whole of the model that it trained alone.
         link: from that model's margins to the joint scale.
         bank: name of the label party.
@@ -43,26 +43,26 @@ class Scorer:
         self._joint_reasons: tuple[Mapping[str, list[str]], Reasons] | None = None
 
     def joint(
-        self, columns: Float32, told: Mapping[str, PeerReply], names: Mapping[str, list[str]], reasons: int
+        self, columns: Float32, replies: Mapping[str, PeerReply], names: Mapping[str, list[str]], reasons: int
     ) -> Values:
-        """Score rows with the joint model; what was not told counts as the model lets it.
+        """Score rows with the joint model; what no peer answered counts as the model defines.
 
         Args:
             columns: float32 [n, own columns].
-            told: by feature party that is asked.
-            names: by feature party the names of reasons; looked at where reasons are asked for.
+            replies: by peer that the model asks.
+            names: by peer the names of reasons; used where reasons are asked for.
             reasons: how many for each row.
         """
         absent = PeerReply("unknown_customer", NO_ROWS, None, 0.0)
-        parts = [told.get(owner, absent) for owner in self._part.owners]
-        values, known = [part.values for part in parts], [part.known for part in parts]
+        in_order = [replies.get(owner, absent) for owner in self._part.owners]
+        values, rows = [reply.values for reply in in_order], [reply.rows for reply in in_order]
         model = self._joint_model
         if not reasons:
-            return Values(model.predict(columns, values, known))
-        gathered = model.gather(columns, values, known)
+            return Values(model.predict(columns, values, rows))
+        gathered = model.gather(columns, values, rows)
         scores = model.scores(model.margins(gathered))
-        told_reasons, base = self._reasons_under(names).of(gathered, reasons)
-        return Values(scores, told_reasons, [base] * len(columns))
+        largest, base = self._reasons_under(names).largest(gathered, reasons)
+        return Values(scores, largest, [base] * len(columns))
 
     def alone(self, columns: Float32, reasons: int = 0) -> Values:
         """Score rows with the bank-only model, linked to the joint scale."""
@@ -73,23 +73,23 @@ class Scorer:
             return Values(scores)
         if self._alone_reasons is None:
             self._alone_reasons = Reasons(model, self._alone, self._bank, [], self._link)
-        told_reasons, base = self._alone_reasons.of(gathered, reasons)
-        return Values(scores, told_reasons, [base] * len(columns))
+        largest, base = self._alone_reasons.largest(gathered, reasons)
+        return Values(scores, largest, [base] * len(columns))
 
-    def fallen_back(
+    def with_fallback(
         self,
         complete: Bool,
         columns: Float32,
-        told: Mapping[str, PeerReply],
+        replies: Mapping[str, PeerReply],
         names: Mapping[str, list[str]],
         reasons: int,
     ) -> Values:
         """Score complete rows jointly and all others alone."""
         if complete.all():
-            return self.joint(columns, told, names, reasons)
+            return self.joint(columns, replies, names, reasons)
         if not complete.any():
             return self.alone(columns, reasons)
-        values, alone = self.joint(columns, told, names, reasons), self.alone(columns[~complete], reasons)
+        values, alone = self.joint(columns, replies, names, reasons), self.alone(columns[~complete], reasons)
         values.scores[~complete] = alone.scores
         for row, number in enumerate(np.flatnonzero(~complete).tolist()):
             if values.reasons is not None and alone.reasons is not None:
@@ -102,6 +102,6 @@ class Scorer:
         """Return the joint model's reasons under these names, made anew when a party has changed its own."""
         if self._joint_reasons is None or self._joint_reasons[0] != names:
             by_owner: Sequence[list[str]] = [names.get(owner, []) for owner in self._part.owners]
-            told = Reasons(self._joint_model, self._part, self._bank, by_owner)
-            self._joint_reasons = dict(names), told
+            made = Reasons(self._joint_model, self._part, self._bank, by_owner)
+            self._joint_reasons = dict(names), made
         return self._joint_reasons[1]

@@ -150,8 +150,8 @@ def _add_scoring(app: OpenAPI, config: Config, service: Service, reader: Reader)
     )
     def score() -> Response:
         query = _query()
-        own = service.card(g.model).parties[config.party.name].columns
-        records = reader.read(_body(config.api.max_body_mb), {*config.data.keys, *own})
+        names = service.field_names(g.model)
+        records = reader.read(_body(config.api.max_body_mb), names)
         budget = None if query.budget_ms is msgspec.UNSET else query.budget_ms
         answer = service.score(g.model, records, budget_ms=budget, reasons=query.reasons)
         first = answer.results[0]
@@ -177,8 +177,8 @@ def _add_operations(app: OpenAPI, service: Service, metrics: Metrics) -> None:
         **describe({200: Readiness, 503: Readiness}, ["internal"], tag="operations"),
     )
     def readiness() -> Response:
-        found = service.ready()
-        return _json(found, 200 if found.ready else 503)
+        state = service.ready()
+        return _json(state, 200 if state.ready else 503)
 
     @app.get(
         "/metrics",
@@ -204,10 +204,10 @@ def _add_documents(app: OpenAPI, document: bytes) -> None:
 
     @app.route("/docs/<path:name>")
     def asset(name: str) -> Response:
-        found = documents.asset(name)
-        if found is None:
+        response = documents.asset(name)
+        if response is None:
             raise ApiError("no_such_path", "see /docs")
-        return found
+        return response
 
 
 def _query() -> ScoreQuery:

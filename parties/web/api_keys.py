@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from vfl.errors import ParameterError, StateError
 PREFIX = "vfl"
 SECRET_BYTES = 32
 DEFAULT_RATE = 100
+DAY = 86_400
 REFRESH_SECONDS = 1.0
 """How soon a key that was made or revoked by another process is known here."""
 
@@ -49,18 +51,22 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 class ApiKeys:
-    """The table of keys. What is read of it is kept for a second, so a request costs no query.
+    """The table of keys, in memory for a second at a time, so a request costs no query.
 
     A digest by plain SHA-256 is enough: slow hashes are for passwords, which can be guessed. A key has 256
     random bits, and whoever has stolen the digests cannot try them out at any speed.
+
+    Args:
+        engine: the party's database.
+        refresh_seconds: how soon a key that another process made or revoked is known here.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, refresh_seconds: float = REFRESH_SECONDS) -> None:
+        self._engine, self._refresh_seconds = engine, refresh_seconds
         self._lock = threading.Lock()
         self._known: dict[str, tuple[bytes, ApiKey]] = {}
-        self._read_at = -REFRESH_SECONDS
-        self._marked: set[tuple[str, str]] = set()
+        self._read_at = -math.inf
+        self._marks: set[tuple[str, int]] = set()
 
     def create(self, name: str, models: list[str] | None, rate: int = DEFAULT_RATE) -> tuple[ApiKey, str]:
         """Make a key; returns what is known of it, and the key itself, which cannot be had again.
@@ -103,7 +109,7 @@ class ApiKeys:
         id = text.split("_", 2)[1] if text.count("_") >= 2 else ""
         now = time.monotonic()
         with self._lock:
-            old = now - self._read_at > REFRESH_SECONDS
+            old = now - self._read_at > self._refresh_seconds
             if old or (look_again and id not in self._known):
                 self._known, self._read_at = self._read(), now
             digest, key = self._known.get(id, (bytes(32), None))
@@ -111,13 +117,14 @@ class ApiKeys:
         return key if right and key is not None and key.revoked is None else None
 
     def mark_used(self, key: ApiKey) -> None:
-        """Keep the day on which a key is used, written once a day."""
-        mark = (key.id, database.now()[:10])
-        if mark not in self._marked:
-            self._marked = {other for other in self._marked if other[1] == mark[1]} | {mark}
-            table = database.api_keys
+        """Store the day on which a key is used, once a day."""
+        day = int(time.time() // DAY)
+        mark = (key.id, day)
+        if mark not in self._marks:
+            self._marks = {other for other in self._marks if other[1] == day} | {mark}
+            table, today = database.api_keys, database.now()[:10]
             with self._engine.begin() as connection:
-                connection.execute(sa.update(table).where(table.c.id == key.id).values(used=mark[1]))
+                connection.execute(sa.update(table).where(table.c.id == key.id).values(used=today))
 
     def _read(self) -> dict[str, tuple[bytes, ApiKey]]:
         table = database.api_keys

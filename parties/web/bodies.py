@@ -1,4 +1,4 @@
-"""The body of a scoring request: its form, which also documents it, and how it is read."""
+"""The body of a scoring request: its form, which also documents it, and its reader."""
 
 from __future__ import annotations
 
@@ -7,40 +7,10 @@ from collections.abc import Collection, Iterable
 from typing import Annotated, Any, NoReturn
 
 import msgspec
-import numpy as np
 from msgspec import Meta, Struct
 
-from parties.serving.schemas import Record
+from parties.serving.schemas import Feature, KeyValue, ScoreRecord
 from parties.web.problems import ApiError
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-Feature = Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)] | None
-KeyValue = Annotated[str, Meta(max_length=1_024)]
-Keys = Annotated[
-    dict[Annotated[str, Meta(max_length=64)], KeyValue],
-    Meta(
-        min_length=1,
-        max_length=16,
-        description="The customer: a value for each key field.",
-        examples=[{"customer_id": "C-1042"}],
-    ),
-]
-Features = Annotated[
-    dict[Annotated[str, Meta(max_length=256)], Feature],
-    Meta(
-        max_length=10_000,
-        description="The label party's own columns of the model, null where missing.",
-        examples=[{"age": 41, "income": None}],
-    ),
-]
-
-
-class ScoreRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """A customer to score. Without features they are looked up in the published population."""
-
-    keys: Keys
-    features: Features | None = None
 
 
 class Reader:
@@ -60,7 +30,7 @@ class Reader:
         )
         self._decoder = msgspec.json.Decoder(self.form)
 
-    def read(self, body: bytes, names: Collection[str]) -> list[Record]:
+    def read(self, body: bytes, names: Collection[str]) -> list[ScoreRecord]:
         """Return the records of a body.
 
         Args:
@@ -70,7 +40,7 @@ class Reader:
             ApiError: bad_json or bad_request, with the place and never a value.
         """
         try:
-            records = self._decoder.decode(body).records  # type: ignore[attr-defined]
+            records: list[ScoreRecord] = self._decoder.decode(body).records  # type: ignore[attr-defined]
         except msgspec.ValidationError as error:
             _refuse(error, body, names)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -79,7 +49,7 @@ class Reader:
         # many colons as names were read none was lost; where there are more, texts may have colons in them.
         if body.count(b":") != _names_read(records):
             _refuse_repeated_names(body)
-        return [Record(record.keys, record.features) for record in records]
+        return records
 
 
 def _names_read(records: Iterable[ScoreRecord]) -> int:

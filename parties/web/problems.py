@@ -116,17 +116,17 @@ def answer(error: Exception) -> Response:
     headers: Mapping[str, str] = {}
     match error:
         case ApiError():
-            told, headers = error.problem, error.headers
+            document, headers = error.problem, error.headers
         case BadRecord():
-            told = problem(error.code, str(error), record=error.record, field=error.field)
+            document = problem(error.code, str(error), record=error.record, field=error.field)
         case ServiceError() if error.code in KINDS:
-            told = problem(error.code, str(error))
+            document = problem(error.code, str(error))
         case HTTPException() if error.code in _OF_STATUS:
-            told = problem(_OF_STATUS[error.code], "see /openapi.json for what can be asked, and how")
+            document = problem(_OF_STATUS[error.code], "see /openapi.json for what can be asked, and how")
             headers = {name: value for name, value in error.get_headers() if name == "Allow"}
         case _:
-            told = _internal(error)
-    return Response(msgspec.json.encode(told), told.status, headers, content_type=MEDIA_TYPE)
+            document = _internal(error)
+    return Response(msgspec.json.encode(document), document.status, headers, content_type=MEDIA_TYPE)
 
 
 def unscored(result: Unscored) -> ApiError:

@@ -94,9 +94,9 @@ def test_the_example_can_be_repeated(told) -> None:
 
 
 def test_mules_have_three_institutions_and_only_the_bank_a_label(tmp_path: Path) -> None:
-    """The same phases with two partners: each has a file, and the label is the bank's alone."""
+    """The same steps with two partners: each has a file, and the label is the bank's alone."""
     parts = MULE_ACCOUNTS.prepare(tmp_path, Choice(rows=200, seed=1))
     assert [part.name for part in parts] == list(MULE_ACCOUNTS.institutions)
     assert [part.role for part in parts] == ["label", "feature", "feature"]
     assert all("mule" not in pd.read_csv(part.data) for part in parts[1:])
-    assert MULE_ACCOUNTS.phases is CARD_FRAUD.phases
+    assert MULE_ACCOUNTS.steps is CARD_FRAUD.steps

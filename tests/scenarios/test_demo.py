@@ -68,7 +68,7 @@ def test_every_ledger_is_verified_and_a_changed_byte_is_named(told, tmp_path: Pa
         connection.execute("UPDATE ledger_entries SET reply_bytes = reply_bytes + 1 WHERE entry = 7")
     found = CliRunner().invoke(main, ["audit", "verify", str(copy)])
     assert found.exit_code == 1
-    assert "entry 7 was changed: its reply_bytes was" in found.output
+    assert "entry 7 was changed" in found.output
 
 
 def test_every_phase_and_the_next_commands_are_told(told) -> None:

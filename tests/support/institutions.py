@@ -18,7 +18,8 @@ from parties.contracts.contract_store import SIGNED, ContractStore
 from parties.feature.app import create_app
 from parties.feature.dispatcher import Dispatcher
 from parties.keys import identity, tls
-from parties.ledger.entries import Ledger, LedgerChannel
+from parties.ledger.channel import LedgerChannel
+from parties.ledger.entries import Ledger
 from parties.ledger.heads import SigningChannel
 from parties.link.server import PartyServer
 from parties.storage import database

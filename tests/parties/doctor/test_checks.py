@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -20,12 +20,14 @@ from parties.commands.cli import main
 from parties.config import Config
 from parties.contracts.contract_store import PROPOSED, REJECTED, WAITING, ContractStore
 from parties.doctor import checks as doctor
+from parties.feature.app import create_app
 from parties.keys import identity, rotation, tls
 from parties.label.party import LabelParty
 from parties.ledger.entries import Ledger
+from parties.link.transport import CONTENT_TYPE
 from parties.storage import database
 from parties.storage.peer_store import PeerStore
-from vfl.wire.handshake import Welcome
+from vfl.wire.handshake import Welcome, encode_handshake
 
 DAY = 86_400
 
@@ -110,9 +112,7 @@ def test_a_certificate_of_another_authority_is_found(joined: Config, bureau: Con
     assert "is not accepted under" in seen(joined)["certificate"]
 
 
-def test_what_is_wrong_with_a_peer_is_found(
-    bank: Config, bureau: Config, serving: Any, join: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_wrong_with_a_peer_is_found(bank: Config, bureau: Config, serving: Any, join: Any) -> None:
     """Down, another certificate, another clock, nothing allowed, an alignment that it has no more."""
     with serving(bureau) as url:
         joined = join(bank, bureau, url)
@@ -120,27 +120,31 @@ def test_what_is_wrong_with_a_peer_is_found(
             party.align(name="a1")
         shutil.rmtree(bureau.directory / "state" / "alignments")
         assert "it does not have alignment a1: align again" in seen(joined, "warning")["peer bureau"]
-        now = datetime.datetime.now().timestamp()
-
-        def early(*args: Any, **more: Any) -> Welcome:
-            return Welcome(args[0], args[1], now - 300, ["align"], *args[4:])
-
-        with monkeypatch.context() as patch:
-            patch.setattr("parties.feature.handshake_server.Welcome", early)
-            warnings = [one.text for one in doctor.examine(joined.directory) if one.state == "warning"]
+    assert "is its server running" in seen(joined)["peer bureau"]
+    peer = msgspec.structs.replace(bureau.peers["bank"], allow=["align"])
+    strict = msgspec.structs.replace(bureau, peers={"bank": peer})
+    with serving(strict, create_app(strict, clock=lambda: time.time() - 300)) as slow:
+        edit(joined, url, slow)
+        warnings = [one.text for one in doctor.examine(joined.directory) if one.state == "warning"]
         assert any("its clock is 300 s behind" in text for text in warnings)
         assert "it does not allow us to train, score" in warnings
-    assert "is its server running" in seen(joined)["peer bureau"]
     edit(joined, tls.fingerprint_of_file(tls.files_of(bureau).certificate), "0" * 64)
     with serving(bureau) as again:
-        edit(joined, url, again)
+        edit(joined, slow, again)
         assert "another certificate" in seen(joined)["peer bureau"]
 
 
-def test_an_incompatible_peer_is_found(joined: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incompatible_peer_is_found(bank: Config, bureau: Config, serving: Any, join: Any) -> None:
     """The doctor says what both sides speak, and who has to upgrade."""
-    monkeypatch.setattr("parties.link.handshake.SPOKEN", (7,))
-    assert "upgrade the older one" in seen(joined)["peer bureau"]
+
+    def later_release(environ: Any, start: Any) -> list[bytes]:
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        frame = encode_handshake(Welcome([7], "9.0", time.time()))
+        start("200 OK", [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(frame)))])
+        return [frame]
+
+    with serving(bureau, later_release) as url:
+        assert "upgrade the older one" in seen(join(bank, bureau, url))["peer bureau"]
 
 
 def test_a_feature_party_looks_at_its_server_and_grants(bureau: Config, serving: Any) -> None:
@@ -234,8 +238,8 @@ def test_contracts_that_end_soon_are_found_while_work_goes_on(
         "train m3, bank) expires in 2 days",
     ]
     signed(bank, bureau, "score", model="m2", alignment="a1", expires=now + 30 * DAY)
-    (bureau.directory / "state/shares/bank").mkdir(parents=True)
-    (bureau.directory / "state/shares/bank/m3.json").write_text("{}")
+    (bureau.directory / "state/parts/bank").mkdir(parents=True)
+    (bureau.directory / "state/parts/bank/m3.json").write_text("{}")
     assert warned() == ["in force 5, and none waits for anybody"]
 
 

@@ -13,7 +13,7 @@ from parties.config import Config
 from parties.keys import rotation, tls
 from parties.keys.paillier import PASSWORD_VARIABLE, private_key
 from parties.label.party import LabelParty
-from parties.link.handshake import greet
+from parties.link.handshake import shake_hands
 from parties.link.transport import HttpsChannel
 from vfl.algorithms.trees.params import TreeParams
 from vfl.errors import ConfigError, KeyFileError, PeerRefused, PeerUnreachable
@@ -38,7 +38,7 @@ def heard(label: Config, feature: Config, serving: Any, join: Any) -> None:
         before = configuration.load(label.directory).peers["bureau"].url or ""
         (label.directory / "party.toml").write_text(text.replace(before, url))
         with HttpsChannel(configuration.load(label.directory)) as channel:
-            greet(channel, "bureau")
+            shake_hands(channel, "bureau")
 
 
 @pytest.mark.parametrize("who", ["bank", "bureau"])

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from parties.config import Config
 from parties.ledger.chain import verify_chain
-from parties.ledger.entries import START, Heading, Ledger, LedgerChannel, Total, chained, heading
+from parties.ledger.channel import LedgerChannel
+from parties.ledger.entries import START, Heading, Ledger, Total, chained, heading
 from parties.storage import database
 from vfl.errors import PeerUnreachable
 from vfl.psi import messages as m
@@ -97,8 +98,9 @@ def test_entries_are_chained_and_hold_digests(bank: Config) -> None:
 
 APPEND = """
 import sys, threading
-from parties import config, database
+from parties import config
 from parties.ledger.entries import Ledger
+from parties.storage import database
 ledger = Ledger(database.connect(config.load(sys.argv[1])))
 threads = [
     threading.Thread(target=lambda: [ledger.append("in", sys.argv[2], b"x", b"y", "ok") for _ in range(40)])

@@ -11,6 +11,7 @@ import pytest
 from parties.keys import identity
 from parties.ledger.entries import Ledger, digest
 from parties.ledger.heads import SigningChannel, _head, _label_content, read
+from parties.storage import database
 from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
 from vfl.errors import BadSignature
 from vfl.jobs import PROTOCOL
@@ -74,15 +75,17 @@ def test_what_is_not_signed_by_the_peer_is_not_countersigned(
     assert len(pair.bureau_ledger.signed()) == 1
 
 
-def test_a_ledger_that_differs_is_not_countersigned(pair: Any, monkeypatch: Any, caplog: Any) -> None:
+class DifferentLedger(Ledger):
+    """A ledger whose exchanges are never those of the peer's."""
+
+    def exchanges(self, peer: str, job: str, contract: bytes) -> tuple[int, bytes]:
+        return super().exchanges(peer, job, contract)[0], bytes(32)
+
+
+def test_a_ledger_that_differs_is_not_countersigned(pair: Any, caplog: Any) -> None:
     """Where one ledger has other exchanges the job is done, but neither signs, and the log says so."""
-    true = Ledger.exchanges
-
-    def exchanges(self: Ledger, peer: str, job: str, contract: bytes) -> tuple[int, bytes]:
-        count, whole = true(self, peer, job, contract)
-        return count, bytes(32) if peer == "bureau" else whole
-
-    monkeypatch.setattr(Ledger, "exchanges", exchanges)
+    different = DifferentLedger(database.connect(pair.bank))
+    pair.channel = SigningChannel(pair.recorded, different, pair.bank)
     with caplog.at_level(logging.WARNING):
         pair.score()
     assert "ledgers_differ" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 
 from parties.contracts.contract_store import ContractStore
 from parties.keys import identity
-from parties.ledger.entries import LedgerChannel
+from parties.ledger.channel import LedgerChannel
 from parties.ledger.heads import JOBLESS
 from parties.ledger.processing import Export, export, load, records
 from parties.storage import database

@@ -10,7 +10,7 @@ from parties.config import Config
 from parties.data.rows import Source
 from parties.keys import identity
 from parties.ledger.entries import Ledger
-from parties.link.handshake import HandshakeChannel, greet
+from parties.link.handshake import HandshakeChannel, shake_hands
 from parties.link.transport import HttpsChannel
 from parties.storage import database
 from parties.storage.peer_store import PeerStore
@@ -34,8 +34,8 @@ def test_a_hello_tells_clock_permissions_and_alignments(
     )
     asked = {"a1": alignment.fingerprint, "a3": alignment.fingerprint}
     with HttpsChannel(join(bank, bureau, serve(bureau))) as channel:
-        found = greet(channel, "bureau", asked, identity.load(bank).public)
-        again = greet(channel, "bureau", {"a1": b"x" * 32}, "5" * 64)
+        found = shake_hands(channel, "bureau", asked, identity.load(bank).public)
+        again = shake_hands(channel, "bureau", {"a1": b"x" * 32}, "5" * 64)
     assert abs(found.clock) < 5
     assert found.welcome.versions == list(SPOKEN)
     assert found.welcome.allow == ["align", "train", "score", "export"]
@@ -52,7 +52,7 @@ def test_a_stranger_is_told_nothing(make_party: Any, bureau: Config, serve: Any,
         HttpsChannel(join(stranger, bureau, serve(bureau))) as channel,
         pytest.raises(PeerRefused, match="unknown_peer"),
     ):
-        greet(channel, "bureau")
+        shake_hands(channel, "bureau")
 
 
 def test_the_first_message_to_a_peer_is_a_hello(
@@ -71,17 +71,14 @@ def test_the_first_message_to_a_peer_is_a_hello(
     assert totals == {("Hello", "ok"): 1, ("OpenAlignment", "ok"): 2}
 
 
-def test_an_incompatible_label_party_is_refused(
-    bank: Config, bureau: Config, serve: Any, join: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_incompatible_label_party_is_refused(bank: Config, bureau: Config, serve: Any, join: Any) -> None:
     """A label party of another version is told what both sides speak, and the ledger has it."""
-    monkeypatch.setattr("parties.link.handshake.SPOKEN", (7,))
     said = r"\(version\): bank speaks protocol 7 .* upgrade the older one"
     with (
         HttpsChannel(join(bank, bureau, serve(bureau))) as https,
         pytest.raises(PeerRefused, match=said),
     ):
-        LabelSession(HandshakeChannel(https), "bureau").ask(OPENING, m.AlignmentOpened)
+        LabelSession(HandshakeChannel(https, versions=[7]), "bureau").ask(OPENING, m.AlignmentOpened)
     assert {(t.kind, t.outcome) for t in Ledger(database.connect(bureau)).totals()} == {("Hello", "version")}
 
 
@@ -99,7 +96,7 @@ def test_an_incompatible_feature_party_gets_no_job() -> None:
     assert len(sent) == 1
 
 
-def test_a_peer_that_was_down_is_greeted_when_it_is_back() -> None:
+def test_a_handshake_that_failed_is_done_again() -> None:
     """A Hello without an answer is said again before the next message."""
     answers: list[bytes | None] = [None, encode_handshake(Welcome(list(SPOKEN), "1", 0.0)), b"reply"]
 

@@ -40,7 +40,7 @@ def test_a_feature_party_counts_what_it_answers(
         opening = m.OpenAlignment("a1", "left", ["customer_id: strip upper"], 200)
         contract = signed(bank, bureau, "align", alignment="a1")
         LabelSession(channel, "bureau", contract=contract).ask(opening, m.AlignmentOpened)
-        channel.exchange("bureau", b"\x03odd")
+        channel.exchange("bureau", b"\x04odd")
         found = {
             (sample.name, *sorted(sample.labels.values())): sample.value
             for family in parse(fetch(server, "/metrics"))

@@ -13,7 +13,6 @@ import pytest
 
 from parties.config import Config
 from parties.keys import tls
-from parties.link import transport
 from parties.link.transport import CONTENT_TYPE, HttpsChannel
 from vfl.errors import ConfigError, PeerUnreachable, TooLarge
 
@@ -58,13 +57,10 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def test_an_answer_without_end_is_cut_off(
-    bank: Config, bureau: Config, join: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_without_end_is_cut_off(bank: Config, bureau: Config, join: Any) -> None:
     """A peer cannot fill memory: reading stops at the limit, without a length announced."""
-    monkeypatch.setattr(transport, "MAX_FRAME_BYTES", 1_000)
     with answering(bureau, send(CONTENT_TYPE, b"x" * 600, b"x" * 600)) as url:
-        channel = HttpsChannel(join(bank, bureau, url))
+        channel = HttpsChannel(join(bank, bureau, url), max_answer_bytes=1_000)
         with pytest.raises(TooLarge, match="more than 1000 bytes"):
             channel.exchange("bureau", b"ask")
         channel.close()

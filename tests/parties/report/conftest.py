@@ -59,10 +59,10 @@ def record() -> ModelRecord:
         rows=6000,
         validation_rows=1500,
         validation_fraction=0.2,
-        trees=10,
+        algorithm="trees",
         metric="logloss",
         history=[],
-        importances={},
+        facts={"trees": 10, "importances": {}},
         seconds=1.5,
         created="2026-01-31T00:00:00Z",
     )

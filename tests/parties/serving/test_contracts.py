@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,29 +15,14 @@ from click.testing import CliRunner
 
 from parties.commands.cli import main
 from parties.config import Config
-from parties.contracts import contract_store as kept_contracts
 from parties.contracts.contract_store import ContractStore
 from parties.ledger.entries import Ledger
-from parties.serving import contract_lease as standing_module
-from parties.serving import peer_connection as partner_module
 from parties.serving.publish import publish, withdraw
-from parties.serving.schemas import Record, Scored
 from parties.serving.service import Service
+from parties.serving.timing import Timing
 from parties.storage import database
+from tests.support.serving_world import record, score_one, until
 from vfl.errors import AwaitingApproval
-
-
-def one(service: Service, key: str) -> Scored:
-    (result,) = service.score("m1", [Record({"customer_id": key})]).results
-    assert isinstance(result, Scored)
-    return result
-
-
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def messages(config: Config) -> Counter[str]:
@@ -79,18 +64,18 @@ def waiting(server: Any) -> list[str]:
     return [one.digest.hex() for one in kept if one.state == "waiting"]
 
 
-def test_all_lanes_and_publications_are_under_one_contract_with_each_partner(world: Any) -> None:
-    """Eight lanes to each of two partners open with one proposal each; a restart of one needs none."""
-    serving = msgspec.structs.replace(world.bank.serving, lanes=8)
+def test_all_workers_and_publications_are_under_one_contract_with_each_partner(world: Any) -> None:
+    """Eight workers for each of two peers open with one proposal each; a restart of one needs none."""
+    serving = msgspec.structs.replace(world.bank.serving, workers=8)
     publish(world.bank, "m1")
     before = messages(world.bank)
     with Service(msgspec.structs.replace(world.bank, serving=serving)) as service:
         opened = messages(world.bank) - before
         assert (opened["OpenScoring"], opened["ProposeContract"]) == (16, 2)
         world.servers["telco"].stop()
-        until(lambda: one(service, "c200").mode == "partial")
+        until(lambda: score_one(service, record("c200")).mode == "partial")
         world.servers["telco"].start()
-        until(lambda: one(service, "c200").mode == "joint")
+        until(lambda: score_one(service, record("c200")).mode == "joint")
         assert (messages(world.bank) - before)["ProposeContract"] == 2
 
 
@@ -110,58 +95,53 @@ def test_publishing_tells_at_once_what_waits(world: Any, strict: Any) -> None:
 
 
 def test_a_service_whose_contract_waits_says_so_and_goes_on_when_people_approve(
-    world: Any, strict: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, strict: Any
 ) -> None:
     """Requests are answered without the partner at once; no restart is needed; a later no ends it at once."""
-    monkeypatch.setattr(partner_module, "WARM_SECONDS", 0.2)
     publish(world.bank, "m1")  # under a contract that is approved
     bank = for_purpose(world.bank, "serving")
-    with Service(bank) as service:
+    with Service(bank, timing=Timing(warm=0.2)) as service:
         assert service.ready().partners == {"bureau": "answering", "telco": "waiting"}
         began = time.monotonic()
-        result = one(service, "c200")
+        result = score_one(service, record("c200"))
         assert time.monotonic() - began < bank.serving.budget_ms / 1e3
         assert (result.mode, result.parties) == ("partial", {"bureau": "answered", "telco": "refused"})
         (contract,) = waiting(strict)
         jobs(strict, "approve", contract)
         until(lambda: service.ready().partners["telco"] == "answering")
-        assert one(service, "c200").score == world.scores["c200"]
+        assert score_one(service, record("c200")).score == world.scores["c200"]
         jobs(strict, "reject", contract)
-        assert one(service, "c200").mode == "partial"
+        assert score_one(service, record("c200")).mode == "partial"
         until(lambda: service.ready().partners["telco"] == "refused")
-        time.sleep(0.5)  # lanes try again
-        assert one(service, "c200").parties["telco"] == "refused"
+        time.sleep(0.5)  # workers try again
+        assert score_one(service, record("c200")).parties["telco"] == "refused"
         assert waiting(strict) == [], "what people refused is not proposed again by a machine"
     with pytest.raises(AwaitingApproval):  # but by a person who runs a command
         publish(bank, "m1")
     jobs(strict, "reject", waiting(strict)[0])
 
 
-def test_a_contract_is_renewed_under_load(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contract_is_renewed_under_load(world: Any) -> None:
     """Every request is joint and right while clocks pass the last tenth of the contract, and its end."""
-    monkeypatch.setattr(standing_module, "RENEW_SECONDS", 0.0)
     publish(world.bank, "m1")
-    real, stop = kept_contracts.seconds_now, threading.Event()
+    stop = threading.Event()
     found: list[tuple[str, bool]] = []
-
-    def at(days: float) -> None:
-        for module in ("contracts.kept", "contracts.notary", "contracts.agreement", "serving.standing"):
-            monkeypatch.setattr(f"parties.{module}.seconds_now", lambda: real() + days * 86_400)
 
     def ask(keys: list[str]) -> None:
         while not stop.is_set():
             for key in keys:
-                result = one(service, key)
+                result = score_one(service, record(key))
                 found.append((result.mode, result.score == world.scores[key]))
 
     keys = list(world.scores)[100:400]
     bank = for_purpose(world.bank, "renewal")
     before = messages(bank)
-    with Service(bank) as service, ThreadPoolExecutor(4) as pool:
-        asking = [pool.submit(ask, keys[at_::4]) for at_ in range(4)]
+    timing = Timing(clock=world.clock, renewal=0.0)
+    with Service(bank, timing=timing) as service, ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, keys[part::4]) for part in range(4)]
         try:
             for days in (28, 31, 58, 61):
-                at(days)
+                world.clock.days = days
                 count = len(found)
                 until(lambda count=count: len(found) > count + 50)  # type: ignore[misc]
                 time.sleep(1.2)  # the service looks once a second

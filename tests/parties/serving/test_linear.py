@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,16 +14,15 @@ from sklearn.linear_model import LogisticRegression
 from parties.data.rows import Source
 from parties.label.party import LabelParty
 from parties.serving.publish import publish, withdraw
-from parties.serving.schemas import Record, Scored
 from parties.serving.service import Service
 from parties.storage.model_store import ModelStore
 from parties.storage.peer_store import PeerStore
+from tests.support.serving_world import record, score_one
 from vfl.algorithms.scorecard.params import BinningParams
 from vfl.errors import StateError
 from vfl.linear_model.export import MergedModel
 from vfl.linear_model.messages import PartialScoresGiven
 from vfl.linear_model.params import LinearParams
-from vfl.scoring.feature_party import ScoringWorker
 from vfl.wire.message import Message
 
 UNKNOWN_TO_BUREAU = "c050"
@@ -57,16 +56,6 @@ def model(request: Any, world: Any, scores: Any) -> str:
 def service(world: Any, scores: Any) -> Iterator[Service]:
     with Service(world.bank) as made:
         yield made
-
-
-def record(key: str, **features: float | None) -> Record:
-    return Record({"customer_id": key}, features or None)
-
-
-def one(service: Service, model: str, made: Record, **options: Any) -> Scored:
-    (result,) = service.score(model, [made], **options).results
-    assert isinstance(result, Scored)
-    return result
 
 
 def parts(world: Any, model: str) -> dict[str, Any]:
@@ -110,12 +99,12 @@ def test_scores_are_those_of_batch(scores: Any, service: Service, model: str) ->
     assert [result.score for result in answer.results] == list(scores[model].values())
     assert {result.mode for result in answer.results} == {"joint"}
     for key in [*list(scores[model])[:5], UNKNOWN_TO_BUREAU, "c450"]:
-        assert one(service, model, record(key)).score == scores[model][key]
+        assert score_one(service, record(key), model=model).score == scores[model][key]
 
 
 def test_reasons_and_the_base_sum_to_the_margin(service: Service, model: str) -> None:
     """Names are those of the parties' columns, and an unknown customer of a scorecard has a reason for it."""
-    result = one(service, model, record("c200"), reasons=100)
+    result = score_one(service, record("c200"), model=model, reasons=100)
     told = {(reason.party, reason.name): reason.contribution for reason in result.reasons}
     columns = {("bank", "age"), ("bank", "wage"), ("bureau", "debt"), ("bureau", "delays"),
                ("telco", "calls"), ("telco", "roams")}  # fmt: skip
@@ -123,9 +112,9 @@ def test_reasons_and_the_base_sum_to_the_margin(service: Service, model: str) ->
     assert set(told) <= columns | unknown
     margin = result.base + sum(told.values())
     assert 1 / (1 + np.exp(-margin)) == pytest.approx(result.score, rel=1e-6)
-    largest = one(service, model, record("c200"), reasons=2).reasons
+    largest = score_one(service, record("c200"), model=model, reasons=2).reasons
     assert largest == result.reasons[:2]
-    stranger = one(service, model, record(UNKNOWN_TO_BUREAU), reasons=100)
+    stranger = score_one(service, record(UNKNOWN_TO_BUREAU), model=model, reasons=100)
     theirs = {reason.name: reason.contribution for reason in stranger.reasons}
     assert stranger.base == result.base
     assert (theirs["debt"], theirs["delays"]) == (0, 0)
@@ -134,9 +123,9 @@ def test_reasons_and_the_base_sum_to_the_margin(service: Service, model: str) ->
 
 def test_a_partner_that_is_down_counts_as_its_means(world: Any, service: Service, model: str) -> None:
     """Marked partial; its columns contribute nothing, the others what they did."""
-    whole = one(service, model, record("c200"), reasons=100)
+    whole = score_one(service, record("c200"), model=model, reasons=100)
     world.servers["telco"].stop()
-    part = one(service, model, record("c200"), reasons=100)
+    part = score_one(service, record("c200"), model=model, reasons=100)
     assert part.mode == "partial"
     before, after = (
         {(reason.party, reason.name): reason.contribution for reason in result.reasons}
@@ -150,12 +139,12 @@ def test_without_a_partner_the_banks_own_model_can_answer(world: Any, scores: An
     publish(world.bank, model, fallback="bank_only")
     with Service(world.bank) as service:
         world.servers["telco"].stop()
-        alone = one(service, model, record("c200"), reasons=10)
+        alone = score_one(service, record("c200"), model=model, reasons=10)
         assert alone.mode == "bank_only"
         assert {reason.party for reason in alone.reasons} == {"bank"}
         margin = alone.base + sum(reason.contribution for reason in alone.reasons)
         assert alone.score == pytest.approx(1 / (1 + np.exp(-margin)), rel=1e-6)
-        assert one(service, model, record("c450")).score == scores[model]["c450"]
+        assert score_one(service, record("c450"), model=model).score == scores[model]["c450"]
     world.servers["telco"].start()
     publish(world.bank, model)
 
@@ -163,7 +152,8 @@ def test_without_a_partner_the_banks_own_model_can_answer(world: Any, scores: An
 def test_the_card_says_what_the_model_is(service: Service, model: str) -> None:
     """A linear model with its parameters under scikit-learn's names, and measures."""
     card = service.card(model)
-    assert (card.algorithm, card.objective, card.trees) == ("linear", "binary:logistic", 0)
+    assert (card.algorithm, card.objective) == ("linear", "binary:logistic")
+    assert card.summary.startswith("a linear model, converged after")
     assert card.params["C"] == 1.0
     assert card.parties["bureau"].columns_total == len(card.parties["bureau"].reasons) == 2
     assert set(card.parties["bank"].columns) <= {"age", "wage"}
@@ -180,18 +170,16 @@ def test_every_view_is_scored_from_one_answer(world: Any, model: str) -> None:
 
 
 def test_a_partner_that_answers_otherwise_online_stops_publishing(
-    world: Any, scores: Any, model: str, monkeypatch: pytest.MonkeyPatch
+    world: Any, scores: Any, model: str
 ) -> None:
     """Partial scores that depend on how many rows are asked for are found out."""
-    honest: Callable[..., Message] = ScoringWorker.handle
 
-    def handle(worker: ScoringWorker, request: Message) -> Message:
-        reply = honest(worker, request)
+    def lie(reply: Message) -> Message:
         if isinstance(reply, PartialScoresGiven) and 0 < len(reply.values) < 8 * 300:
             return PartialScoresGiven((np.frombuffer(reply.values) + 0.01).tobytes())
         return reply
 
-    monkeypatch.setattr(ScoringWorker, "handle", handle)
+    world.servers["telco"].lie = world.servers["bureau"].lie = lie
     with pytest.raises(StateError, match="different scores online and in batch"):
         publish(world.bank, model)
 

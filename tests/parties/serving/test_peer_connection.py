@@ -1,4 +1,4 @@
-"""How lanes share messages; a far end in this process stands where HTTPS would be."""
+"""How workers share messages; a far end in this process stands where HTTPS would be."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FarEnd:
         self.opened += 1
         return self
 
-    def told(self, positions: np.ndarray) -> np.ndarray:
+    def ask(self, positions: np.ndarray) -> np.ndarray:
         if self.gone:
             raise PeerUnreachable("gone")
         if len(positions):
@@ -50,24 +50,24 @@ def far_end() -> FarEnd:
 
 
 @pytest.fixture
-def partner(far_end: FarEnd) -> Iterator[PeerConnection]:
-    made = PeerConnection("telco", far_end.open, Serving(lanes=1, retry_seconds=0.05))
-    made.wait_until_tried(5)
+def peer(far_end: FarEnd) -> Iterator[PeerConnection]:
+    made = PeerConnection("telco", far_end.open, Serving(workers=1, retry_seconds=0.05))
+    made.wait_for_attempts(5)
     yield made
     far_end.free.set()
     made.close()
 
 
-def number(told: np.ndarray) -> list[int]:
-    return (told @ (1 << np.arange(16))).tolist()
+def number(answers: np.ndarray) -> list[int]:
+    return (answers @ (1 << np.arange(16))).tolist()
 
 
-def test_what_waits_shares_a_message(partner: PeerConnection, far_end: FarEnd) -> None:
+def test_what_waits_shares_a_message(peer: PeerConnection, far_end: FarEnd) -> None:
     """While one message is under way the next questions gather; each gets its own rows back."""
     far_end.free.clear()
-    first = partner.ask(np.array([7]))
+    first = peer.ask(np.array([7]))
     time.sleep(0.05)
-    others = [partner.ask(np.arange(n, 2 * n)) for n in range(1, 20)]
+    others = [peer.ask(np.arange(n, 2 * n)) for n in range(1, 20)]
     far_end.free.set()
     assert number(first.answer.result(5)) == [7]
     for n, question in enumerate(others, start=1):
@@ -75,23 +75,23 @@ def test_what_waits_shares_a_message(partner: PeerConnection, far_end: FarEnd) -
     assert far_end.messages == [1, sum(range(1, 20))]
 
 
-def test_a_message_has_its_most_rows(partner: PeerConnection, far_end: FarEnd) -> None:
+def test_a_message_has_its_most_rows(peer: PeerConnection, far_end: FarEnd) -> None:
     """Questions share a message up to a number of rows; a larger one has its own."""
     far_end.free.clear()
-    questions = [partner.ask(np.arange(size)) for size in (1, MESSAGE_ROWS + 5, MESSAGE_ROWS, 1)]
+    questions = [peer.ask(np.arange(size)) for size in (1, MESSAGE_ROWS + 5, MESSAGE_ROWS, 1)]
     far_end.free.set()
     for question in questions:
         question.answer.result(5)
     assert far_end.messages == [1, MESSAGE_ROWS + 5, MESSAGE_ROWS, 1]
 
 
-def test_a_question_that_was_given_up_is_not_asked(partner: PeerConnection, far_end: FarEnd) -> None:
+def test_a_question_that_was_given_up_is_not_asked(peer: PeerConnection, far_end: FarEnd) -> None:
     """Nobody waits for it any more; the answers of others are not moved by it."""
     far_end.free.clear()
-    first = partner.ask(np.array([1]))
+    first = peer.ask(np.array([1]))
     time.sleep(0.05)
-    given_up, kept = partner.ask(np.array([2])), partner.ask(np.array([3]))
-    partner.give_up(given_up, 0.01)
+    given_up, kept = peer.ask(np.array([2])), peer.ask(np.array([3]))
+    peer.give_up(given_up, 0.01)
     far_end.free.set()
     assert number(kept.answer.result(5)) == [3]
     assert number(first.answer.result(5)) == [1]
@@ -99,25 +99,25 @@ def test_a_question_that_was_given_up_is_not_asked(partner: PeerConnection, far_
 
 
 def test_a_partner_that_is_gone_fails_its_questions_and_is_found_again(
-    partner: PeerConnection, far_end: FarEnd
+    peer: PeerConnection, far_end: FarEnd
 ) -> None:
-    """The last job gone, the partner is down; the lane opens another when it is back."""
+    """The last job gone, the partner is down; the worker opens another when it is back."""
     far_end.gone = True
     with pytest.raises(PeerUnreachable):
-        partner.ask(np.array([1])).answer.result(5)
-    assert partner.state == "down"
+        peer.ask(np.array([1])).answer.result(5)
+    assert peer.state == "down"
     far_end.gone = False
     deadline = time.monotonic() + 5
-    while partner.state != "answering" and time.monotonic() < deadline:
+    while peer.state != "answering" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert number(partner.ask(np.array([9])).answer.result(5)) == [9]
+    assert number(peer.ask(np.array([9])).answer.result(5)) == [9]
 
 
-def test_closing_ends_the_jobs_and_the_lanes(far_end: FarEnd) -> None:
-    """Every lane closes the job that it opened."""
+def test_closing_ends_the_jobs_and_the_workers(far_end: FarEnd) -> None:
+    """Every worker closes the job that it opened."""
     before = threading.active_count()
-    partner = PeerConnection("telco", far_end.open, Serving(lanes=3))
-    partner.wait_until_tried(5)
+    peer = PeerConnection("telco", far_end.open, Serving(workers=3))
+    peer.wait_for_attempts(5)
     assert far_end.opened == 3
-    partner.close()
+    peer.close()
     assert (far_end.opened, threading.active_count()) == (0, before)

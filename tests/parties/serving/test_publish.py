@@ -13,13 +13,12 @@ import pytest
 from parties.label.party import LabelParty
 from parties.serving.publication import Publication, Publications, Withdrawal
 from parties.serving.publish import publish, withdraw
-from parties.serving.schemas import Record
 from parties.serving.service import Service
-from parties.storage.model_store import ModelStore
-from vfl.algorithms.trees.messages import AskDirections, DirectionsGiven
+from parties.storage.model_store import PART, ModelStore
+from tests.support.serving_world import record
+from vfl.algorithms.trees.messages import DirectionsGiven
 from vfl.errors import ParameterError, PeerUnreachable, StateError
 from vfl.evaluation.thresholds import Rule
-from vfl.scoring.feature_party import ScoringWorker
 from vfl.wire.message import Message
 
 
@@ -59,27 +58,27 @@ def test_another_population_can_be_scored_by_key(world: Any, tmp_path: Path) -> 
     assert again.alignment == made.alignment
 
 
-def test_answers_that_differ_from_batch_stop_publishing(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_that_differ_from_batch_stop_publishing(world: Any) -> None:
     """A feature party that answers small requests otherwise than large ones is found out."""
-    honest = ScoringWorker.handle
+    _, part = ModelStore(world.bank).load_model("m1")
+    row_bytes = (part.peers[part.owners.index("telco")].outputs + 7) // 8
 
-    def handle(worker: ScoringWorker, request: Message) -> Message:
-        reply = honest(worker, request)
-        if isinstance(request, AskDirections) and 0 < len(request.rows) < 4 * 300:
+    def lie(reply: Message) -> Message:
+        if isinstance(reply, DirectionsGiven) and 0 < len(reply.go_left) < 300 * row_bytes:
             return DirectionsGiven(bytes(byte ^ 1 for byte in reply.go_left))
         return reply
 
     before = Publications(world.bank).newest()
-    monkeypatch.setattr(ScoringWorker, "handle", handle)
+    world.servers["telco"].lie = lie
     with pytest.raises(StateError, match=r"of 500 customers have different scores online and in batch"):
         publish(world.bank, "m1")
     assert Publications(world.bank).newest() == before
 
 
-def test_a_share_that_is_not_the_trained_one_is_not_published(world: Any) -> None:
-    """A leaf altered in the stored share is noticed, and the model is not served either."""
+def test_a_part_that_is_not_the_trained_one_is_not_published(world: Any) -> None:
+    """A leaf altered in the stored part is noticed, and the model is not served either."""
     publish(world.bank, "m1")
-    file = ModelStore(world.bank).models / "m1" / "share.json"
+    file = ModelStore(world.bank).models / "m1" / PART
     trained = file.read_bytes()
     part = msgspec.json.decode(trained)
     part["trees"][0]["value"][-1] += 0.125
@@ -118,7 +117,7 @@ def test_customers_who_came_after_the_alignment_are_partial(world: Any) -> None:
         with source.open("a") as file:
             file.write("c777,0.5,0.5,0\n")
         with Service(world.bank) as service:
-            new, old = service.score("m1", [Record({"customer_id": key}) for key in ("c777", "c200")]).results
+            new, old = service.score("m1", [record(key) for key in ("c777", "c200")]).results
             assert (new.mode, new.parties["telco"]) == ("partial", "not_aligned")
             assert (old.mode, old.score) == ("joint", world.scores["c200"])
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 from parties.config.settings import Serving
-from parties.serving.errors import BadRecord, BadRequest, PartnersAbsent, ReasonsForbidden, UnknownModel
+from parties.serving.errors import BadRecord, BadRequest, PeersAbsent, ReasonsForbidden, UnknownModel
 from parties.serving.publish import publish, withdraw
-from parties.serving.schemas import Observation, Record, Scored, Unscored
+from parties.serving.schemas import Observation, ScoreRecord, Unscored
 from parties.serving.service import Service
+from tests.support.serving_world import record, score_one, until
 from vfl.algorithms.trees.loss import LOSSES
 from vfl.errors import ConfigError
 from vfl.evaluation.thresholds import Rule
@@ -39,52 +40,34 @@ def service(world: Any, published: Any) -> Iterator[Service]:
     assert threading.active_count() <= before, "a closed service leaves no thread behind"
 
 
-def record(key: str, **features: float | None) -> Record:
-    return Record({"customer_id": key}, features or None)
-
-
-def one(service: Service, made: Record, **options: Any) -> Scored:
-    (result,) = service.score("m1", [made], **options).results
-    assert isinstance(result, Scored)
-    return result
-
-
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something holds that threads bring about."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
-
-
 def test_scores_are_those_of_batch(world: Any, service: Service) -> None:
     """Every customer's online score is its score in batch, bit for bit, alone and among others."""
     answer = service.score("m1", [record(key) for key in world.scores])
     assert [result.score for result in answer.results] == list(world.scores.values())
     assert {result.mode for result in answer.results} == {"joint"}
     for key in [*list(world.scores)[:5], UNKNOWN_TO_BUREAU, UNKNOWN_TO_TELCO]:
-        assert one(service, record(key)).score == world.scores[key]
+        assert score_one(service, record(key)).score == world.scores[key]
 
 
 def test_keys_are_read_by_the_recipe_and_given_back_as_they_came(world: Any, service: Service) -> None:
     """A key in other letters and with blanks is the same customer."""
-    result = one(service, record(" C123 "))
+    result = score_one(service, record(" C123 "))
     assert (result.score, result.keys) == (world.scores["c123"], {"customer_id": " C123 "})
 
 
 def test_what_each_partner_did_is_told(service: Service) -> None:
     """An unknown customer is no reason to leave joint; nothing is missing that there is."""
-    assert one(service, record("c200")).parties == {"bureau": "answered", "telco": "answered"}
-    result = one(service, record(UNKNOWN_TO_BUREAU))
+    assert score_one(service, record("c200")).parties == {"bureau": "answered", "telco": "answered"}
+    result = score_one(service, record(UNKNOWN_TO_BUREAU))
     assert (result.mode, result.parties) == ("joint", {"bureau": "unknown_customer", "telco": "answered"})
 
 
 def test_a_customer_outside_the_population_is_scored_by_own_features_alone(service: Service) -> None:
     """Partners cannot be asked about a customer who was not aligned: partial, and told so."""
-    result = one(service, record(STRANGER, age=0.5, wage=None))
+    result = score_one(service, record(STRANGER, age=0.5, wage=None))
     assert result.mode == "partial"
     assert result.parties == {"bureau": "not_aligned", "telco": "not_aligned"}
-    nobody = one(service, record("c450", age=0.5, wage=None), budget_ms=0)
+    nobody = score_one(service, record("c450", age=0.5, wage=None), budget_ms=0)
     assert nobody.parties["telco"] == "unknown_customer"
 
 
@@ -92,8 +75,8 @@ def test_features_of_the_request_replace_those_looked_up(world: Any, service: Se
     """Given features count, and the partners' columns still take part."""
     own = pd.read_csv(world.bank.data.source).set_index("customer_id").loc["c200"]
     same = {name: None if np.isnan(own[name]) else float(own[name]) for name in ("age", "wage")}
-    assert one(service, record("c200", **same)).score == world.scores["c200"]
-    changed = one(service, record("c200", age=5.0, wage=None))
+    assert score_one(service, record("c200", **same)).score == world.scores["c200"]
+    changed = score_one(service, record("c200", age=5.0, wage=None))
     assert changed.mode == "joint"
     assert changed.score != world.scores["c200"]
 
@@ -104,14 +87,14 @@ def test_columns_are_looked_up_as_they_are_now(world: Any, service: Service) -> 
     before = source.read_bytes()
     table = pd.read_csv(source).set_index("customer_id")
     table.loc["c200", ["age", "wage"]] = [3.0, -3.0]
-    renewed = one(service, record("c200", age=3.0, wage=-3.0)).score
-    assert renewed != one(service, record("c200")).score
+    renewed = score_one(service, record("c200", age=3.0, wage=-3.0)).score
+    assert renewed != score_one(service, record("c200")).score
     try:
         table.to_csv(source)
-        until(lambda: one(service, record("c200")).score == renewed)
+        until(lambda: score_one(service, record("c200")).score == renewed)
     finally:
         source.write_bytes(before)
-    until(lambda: one(service, record("c200")).score == pytest.approx(world.scores["c200"], abs=0))
+    until(lambda: score_one(service, record("c200")).score == pytest.approx(world.scores["c200"], abs=0))
 
 
 def test_records_that_cannot_be_scored_say_why(service: Service) -> None:
@@ -124,8 +107,8 @@ def test_records_that_cannot_be_scored_say_why(service: Service) -> None:
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        (Record({}), "keys.customer_id"),
-        (Record({"customer_id": "c1", "phone": "1"}), "keys.phone"),
+        (ScoreRecord({}), "keys.customer_id"),
+        (ScoreRecord({"customer_id": "c1", "phone": "1"}), "keys.phone"),
         (record("c1", age=1.0), "features.wage"),
         (record("c1", age=1.0, wage=1.0, debt=1.0), "features.debt"),
         (record("c1", age=float("nan"), wage=1.0), "features.age"),
@@ -135,7 +118,7 @@ def test_records_that_cannot_be_scored_say_why(service: Service) -> None:
     ],
 )
 def test_a_record_that_cannot_be_read_is_named_without_its_values(
-    service: Service, bad: Record, field: str
+    service: Service, bad: ScoreRecord, field: str
 ) -> None:
     """Position and field are told; never a value."""
     with pytest.raises(BadRecord) as caught:
@@ -158,7 +141,7 @@ def test_requests_outside_their_limits_are_refused(service: Service) -> None:
 
 def test_a_budget_of_nothing_is_answered_at_once(world: Any, service: Service) -> None:
     """With 0 ms nobody is asked, and the answer says so."""
-    result = one(service, record("c200"), budget_ms=0)
+    result = score_one(service, record("c200"), budget_ms=0)
     assert (result.mode, result.parties) == ("partial", {"bureau": "late", "telco": "late"})
     assert result.score != world.scores["c200"]
 
@@ -174,13 +157,13 @@ def test_decisions_follow_the_threshold(service: Service, published: Any) -> Non
 
 def test_reasons_and_the_base_sum_to_the_margin(service: Service) -> None:
     """All reasons together explain a score; fewer are the largest of them."""
-    result = one(service, record("c200"), reasons=100)
+    result = score_one(service, record("c200"), reasons=100)
     names = {(reason.party, reason.name) for reason in result.reasons}
     assert names == {("bank", "age"), ("bank", "wage"), ("bureau", "debt"), ("bureau", "delays"),
                      ("telco", "calls"), ("telco", "roams")}  # fmt: skip
     margin = np.float32(result.base + sum(reason.contribution for reason in result.reasons))
     assert LOSSES["binary:logistic"].transform(np.array([margin]))[0] == pytest.approx(result.score, abs=1e-6)
-    assert one(service, record("c200"), reasons=2).reasons == result.reasons[:2]
+    assert score_one(service, record("c200"), reasons=2).reasons == result.reasons[:2]
 
 
 def test_the_card_says_what_the_model_is(service: Service, published: Any) -> None:
@@ -202,7 +185,7 @@ def test_requests_are_observed(service: Service) -> None:
     service.observe = heard.append
     service.score("m1", [record("c200"), record("nobody")])
     assert (heard[0].rows, heard[0].modes) == (2, {"joint": 1})
-    assert {name: seen.status for name, seen in heard[0].partners.items()} == {
+    assert {name: seen.status for name, seen in heard[0].peers.items()} == {
         "bureau": "answered", "telco": "answered"
     }  # fmt: skip
 
@@ -222,29 +205,29 @@ def test_concurrent_requests_get_their_own_answers(world: Any, service: Service)
 
 
 def test_a_slow_partner_costs_its_budget_until_the_breaker_opens(world: Any, service: Service) -> None:
-    """Late answers are let go of; then nobody waits; once it is quick again, the lanes notice."""
+    """Late answers are let go of; then nobody waits; once it is quick again, the workers notice."""
     world.servers["telco"].dawdle = 0.6
     began = time.monotonic()
-    result = one(service, record("c200"), budget_ms=100)
+    result = score_one(service, record("c200"), budget_ms=100)
     assert time.monotonic() - began < 0.5
     assert (result.mode, result.parties) == ("partial", {"bureau": "answered", "telco": "late"})
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: one(service, record("c200")), range(6)))
+        list(pool.map(lambda _: score_one(service, record("c200")), range(6)))
     until(lambda: service.ready().partners == {"bureau": "answering", "telco": "slow"})
-    assert one(service, record("c200")).parties["telco"] == "down"
+    assert score_one(service, record("c200")).parties["telco"] == "down"
     world.servers["telco"].dawdle = 0.0
     until(lambda: service.ready().partners["telco"] == "answering")
-    assert one(service, record("c200")).score == world.scores["c200"]
+    assert score_one(service, record("c200")).score == world.scores["c200"]
 
 
 def test_an_answer_that_is_none_counts_as_failed(world: Any, service: Service) -> None:
     """Garbage is never taken for directions."""
     world.servers["bureau"].garbage = True
-    result = one(service, record("c200"))
+    result = score_one(service, record("c200"))
     assert (result.mode, result.parties["bureau"]) == ("partial", "failed")
     world.servers["bureau"].garbage = False
     until(lambda: service.ready().partners["bureau"] == "answering")
-    assert one(service, record("c200")).score == world.scores["c200"]
+    assert score_one(service, record("c200")).score == world.scores["c200"]
 
 
 def test_a_partner_that_restarts_under_load_is_done_without_and_comes_back(
@@ -258,7 +241,7 @@ def test_a_partner_that_restarts_under_load_is_done_without_and_comes_back(
         rng = np.random.default_rng(seed)
         while not stop.is_set():
             key = str(rng.choice(keys))
-            result = one(service, record(key))
+            result = score_one(service, record(key))
             found.append((result.score == world.scores[key], result.mode))
 
     with ThreadPoolExecutor(4) as pool:
@@ -266,7 +249,7 @@ def test_a_partner_that_restarts_under_load_is_done_without_and_comes_back(
         try:
             until(lambda: len(found) > 50)
             world.servers["telco"].stop()
-            # A lane may still wait on a connection that the server, in this process, has not let go of.
+            # A worker may still wait on a connection that the server, in this process, has not let go of.
             until(lambda: service.ready().partners["telco"] in ("down", "slow"))
             until(lambda: found[-1][1] == "partial")
             world.servers["telco"].start()
@@ -286,11 +269,11 @@ def test_a_service_can_start_while_a_partner_is_down(world: Any, published: Any)
     """It answers without, tells so, and takes the partner up when it is there."""
     world.servers["bureau"].stop()
     with Service(world.bank) as service:
-        result = one(service, record("c200"))
+        result = score_one(service, record("c200"))
         assert (result.mode, result.parties) == ("partial", {"bureau": "down", "telco": "answered"})
-        assert one(service, record("c200"), reasons=1).reasons
+        assert score_one(service, record("c200"), reasons=1).reasons
         world.servers["bureau"].start()
-        until(lambda: one(service, record("c200")).mode == "joint")
+        until(lambda: score_one(service, record("c200")).mode == "joint")
 
 
 def test_publications_come_and_go_while_requests_are_answered(world: Any, service: Service) -> None:
@@ -300,7 +283,7 @@ def test_publications_come_and_go_while_requests_are_answered(world: Any, servic
 
     def ask() -> None:
         while not stop.is_set():
-            result = one(service, record("c200"))
+            result = score_one(service, record("c200"))
             if (result.score, result.mode) != (world.scores["c200"], "joint"):
                 failures.append(result)
 
@@ -346,7 +329,7 @@ def test_without_a_partner_scores_can_be_refused(world: Any) -> None:
         (unscored,) = service.score("m1", [stranger]).results
         assert unscored.code == "not_aligned"
         world.servers["telco"].stop()
-        with pytest.raises(PartnersAbsent, match="telco"):
+        with pytest.raises(PeersAbsent, match="telco"):
             service.score("m1", [record("c200")])
         (known,) = service.score("m1", [record(UNKNOWN_TO_TELCO)]).results
         assert known.mode == "joint"
@@ -356,11 +339,11 @@ def test_a_partner_can_forbid_reasons(world: Any) -> None:
     """Then asking for reasons is refused by name, and scores are given all the same."""
     publish(world.bank, "m1")
     with Service(world.bank) as service:
-        served = service._served["m1"]
-        served.partners["bureau"].reasons = []
+        deployment = service._deployments["m1"]
+        deployment.peers["bureau"].reasons = []
         with pytest.raises(ReasonsForbidden, match="bureau"):
             service.score("m1", [record("c200")], reasons=3)
-        assert one(service, record("c200")).score == world.scores["c200"]
+        assert score_one(service, record("c200")).score == world.scores["c200"]
 
 
 def test_a_feature_party_does_not_score(world: Any) -> None:
@@ -376,5 +359,5 @@ def test_budgets_below_those_of_the_service_do_not_count_against_a_partner(world
     with Service(patient) as service:
         world.servers["telco"].dawdle = 0.2
         for _ in range(4):
-            assert one(service, record("c200"), budget_ms=20).parties["telco"] == "late"
+            assert score_one(service, record("c200"), budget_ms=20).parties["telco"] == "late"
         assert service.ready().partners["telco"] == "answering"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,17 +17,7 @@ from parties.serving.service import Service
 from parties.storage import database
 from parties.web.api import create_api
 from parties.web.api_keys import ApiKeys
-
-# The same bank and feature parties as those of the service's own tests.
-_spec = importlib.util.spec_from_file_location(
-    "serving_world", Path(__file__).parent.parent / "serving" / "conftest.py"
-)
-assert _spec
-assert _spec.loader
-_module = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = _module
-_spec.loader.exec_module(_module)
-_world, world = _module._world, _module.world
+from tests.support.serving_world import World, serving_world
 
 
 class Api(NamedTuple):
@@ -60,8 +47,8 @@ class Api(NamedTuple):
 
 
 @contextmanager
-def _serving_api(config: Config, scores: dict[str, float]) -> Iterator[Api]:
-    with Service(config) as service:
+def _serving_api(config: Config, scores: dict[str, float], kind: type[Service] = Service) -> Iterator[Api]:
+    with kind(config) as service:
         deadline = time.monotonic() + 10
         while set(service.ready().partners.values()) != {"answering"} and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -72,29 +59,43 @@ def _serving_api(config: Config, scores: dict[str, float]) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def _published(_world: Any) -> Any:
+def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with serving_world(tmp_path_factory.mktemp("serving")) as made:
+        yield made
+
+
+@pytest.fixture
+def world(_world: World) -> Iterator[World]:
+    """The world, with all servers up and well."""
+    _world.recover()
+    yield _world
+    _world.recover()
+
+
+@pytest.fixture(scope="session")
+def _published(_world: World) -> World:
     publish(_world.bank, "m1")
     return _world
 
 
 @pytest.fixture(scope="session")
-def _api(_published: Any) -> Iterator[Api]:
+def _api(_published: World) -> Iterator[Api]:
     with _serving_api(_published.bank, _published.scores) as api:
         yield api
 
 
 @pytest.fixture
-def api(_api: Api, world: Any) -> Api:
+def api(_api: Api, world: World) -> Api:
     """The API with all feature parties up and well."""
     return _api._replace(client=_api.app.test_client())
 
 
 @pytest.fixture
-def serving_api(_published: Any, world: Any) -> Callable[..., Any]:
-    """A context manager with an API of its own, with other settings of ``[api]``."""
+def serving_api(_published: World, world: World) -> Callable[..., Any]:
+    """A context manager with an API of its own, of another kind of service or other settings of ``[api]``."""
 
-    def start(**settings: Any) -> Any:
+    def start(kind: type[Service] = Service, **settings: Any) -> Any:
         section = msgspec.structs.replace(world.bank.api, **settings)
-        return _serving_api(msgspec.structs.replace(world.bank, api=section), world.scores)
+        return _serving_api(msgspec.structs.replace(world.bank, api=section), world.scores, kind)
 
     return start

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+
+from parties.serving.service import Service
 
 GOOD = {"keys": {"customer_id": "C100"}}
 
@@ -127,15 +129,15 @@ def test_a_feature_party_that_answers_garbage_is_a_failure_of_its_own(serving_ap
 
 
 def test_an_internal_error_tells_a_reference_and_the_log_has_it(
-    serving_api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serving_api: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug is a 500 without its text, which may hold data; the log line of that reference says where."""
 
-    def broken(*_: object, **__: object) -> None:
-        raise KeyError("C100")
+    class BrokenService(Service):
+        def score(self, *_: object, **__: object) -> NoReturn:
+            raise KeyError("C100")
 
-    with serving_api() as api:
-        monkeypatch.setattr("parties.web.api.Reader.read", broken)
+    with serving_api(BrokenService) as api:
         answer = api.score([GOOD])
     assert (answer.status_code, answer.json["type"]) == (500, "urn:vfl:problem:internal")
     assert answer.json["reference"] in caplog.text

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parties.serving.schemas import Record
-from parties.web.bodies import FLOAT32_MAX, Reader
+from parties.serving.schemas import FLOAT32_MAX, ScoreRecord
+from parties.web.bodies import Reader
 from parties.web.problems import ApiError
 
 READER = Reader(5)
@@ -28,7 +28,7 @@ RECORDS = st.fixed_dictionaries(
 def test_good_bodies_are_read_as_they_stand(records: list[dict[str, Any]], ascii_only: bool) -> None:
     """Any texts, colons and quotes in them included, and any numbers of float32 come out as they went in."""
     body = json.dumps({"records": records}, ensure_ascii=ascii_only).encode()
-    assert READER.read(body, ()) == [Record(one["keys"], one.get("features")) for one in records]
+    assert READER.read(body, ()) == [ScoreRecord(one["keys"], one.get("features")) for one in records]
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=3), st.data())

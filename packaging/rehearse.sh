@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make three institutions with generated data and a development authority, each in a volume of its own.
-# For a rehearsal only: in earnest nobody has two of these directories.
+# For a rehearsal only: in production no machine has two of these directories.
 set -eu
 root=${1:-/var/lib/vfl} # holds bank, telco and processor, and the authority's directory ca
 cd "$root"
@@ -18,7 +18,7 @@ vfl party init telco --name telco --role feature --data telco/data.csv --key cus
 vfl party init processor --name processor --role feature --data processor/data.csv \
     --key customer_id=payer --host 0.0.0.0 --dev-ca ca
 
-fact() { # of a party: what others need to know of it
+fact() { # FACT of PARTY: what peers need to know
     vfl party show "$1" --json | python -c "import json, sys; print(json.load(sys.stdin)['$2'])"
 }
 for name in telco processor; do
@@ -28,11 +28,11 @@ for name in telco processor; do
         --identity "$(fact "$name" identity)" --url "https://$name:8443"
 done
 printf '\n[contract]\npurpose = "find account fraud"\n' >> bank/party.toml
-for name in telco processor; do # they sign for this purpose and no other
+for name in telco processor; do # they sign for this purpose only
     sed -i 's/^\[peers.bank\]$/&\npurposes = ["find account fraud"]/' "$name"/party.toml
 done
 for name in bank telco processor; do
     printf '\n[metrics]\nport = 9100\n\n[log]\nformat = "json"\n' >> "$name"/party.toml
 done
-# In a container this runs as root, for volumes begin as root's; the servers do not.
+# In a container this script runs as root, since new volumes are root's; the servers do not.
 [ "$(id -u)" != 0 ] || chown -R "${OWNER:-10001:10001}" bank telco processor ca

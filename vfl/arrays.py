@@ -19,7 +19,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating[Any]]
 Bins = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-"""The bin of each value, [rows, columns]; a missing value has the code one past the last bin of its column."""
+"""The bin of each value, [rows, columns]; a missing value has the code after the last bin of its column."""
 
 
 def check_columns(columns: Float32) -> None:

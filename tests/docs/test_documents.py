@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from parties.commands.cli import main
+from parties.config.settings import Limits
 from vfl.jobs import PROTOCOL
 from vfl.wire.handshake import Hello, Welcome
 from vfl.wire.message import Refusal
@@ -21,6 +22,7 @@ from vfl.wire.message import Refusal
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PROTOCOL_PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = README + (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
@@ -96,6 +98,21 @@ def test_the_readmes_two_commands_are_run_as_they_stand() -> None:
     assert [line for line in lines if line not in run] == []
 
 
+def test_the_tests_that_are_run_before_a_merge_exist() -> None:
+    """A path that .ci/run gives to pytest is one of this repository."""
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert [path for path in re.findall(r"tests/[\w./]+", run) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(("package", "contract"), [("vfl", "library"), ("parties", "parties")])
+def test_the_floors_that_are_explained_are_those_that_are_checked(package: str, contract: str) -> None:
+    """CONTRIBUTING.md has a row for each floor of the import contracts, in their order."""
+    layers = SETUP[f"importlinter:contract:{contract}"]["layers"].split("\n")
+    table = CONTRIBUTING.partition(f"| floor of `{package}` |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert rows == [re.findall(r"\w+", layer) for layer in layers if layer]
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
 def test_every_message_has_a_row_that_names_its_fields_and_a_test(message: type) -> None:
     """For each message: who sends it, every field, what it reveals, and which test checks that."""
@@ -148,6 +165,28 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             anchors = {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
             assert heading in anchors, link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_modules_that_are_named_exist(document: Path) -> None:
+    """A file of the repository that a document names is there, and so is a module that it runs."""
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(
+        r"`((?:vfl|parties|scenarios|data_generators|benchmarks|tests)/[\w/]*(?:\.\w+|/))`", text
+    )
+    modules = re.findall(r"python -m ((?:data_generators|benchmarks|tests)[\w.]*)", text)
+    named += [module.replace(".", "/") for module in modules]
+    assert [name for name in named if not any((ROOT / (name + end)).exists() for end in ("", ".py"))] == []
+
+
+def test_every_limit_is_explained_with_its_default() -> None:
+    """docs/commands.md has each limit of a peer, those that algorithms bring included, with its value."""
+    row = next(line for line in GUIDE.splitlines() if line.startswith("| `[peers.NAME]`"))
+    explained = dict(
+        re.findall(r"`(\w+)` \((?:[^()]*; )?([\d,]+)\)", row.partition("[peers.NAME.limits]")[2])
+    )
+    limits = {name: value for name, value in Limits().by_name.items() if value is not None}
+    assert {name: int(value.replace(",", "")) for name, value in explained.items()} == limits
 
 
 def test_no_tracked_text_holds_a_path_of_somebodys_machine() -> None:

@@ -1,4 +1,4 @@
-"""Sums of two numbers a row, many of them in one ciphertext: packed by the feature party, opened by the other."""
+"""Sums of two numbers a row, many in one ciphertext: the feature party packs, the label party opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The algorithms of this release, a line each. Everything else goes through this list and names none of them."""
+"""The algorithms of this release, a line each. Everything else goes through this list and names none."""
 
 from __future__ import annotations
 

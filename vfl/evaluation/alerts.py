@@ -65,7 +65,7 @@ def money_curve(
 ) -> tuple[npt.NDArray[np.int64], Float64]:
     """Return by threshold, highest first, the number of alerts and the money that they save.
 
-    Arguments and errors are those of `vfl.evaluation.thresholds.costs_of`, whose costs are what is lost beside it.
+    Arguments and errors are those of `vfl.evaluation.thresholds.costs_of`, whose costs are lost beside it.
     """
     _, costs, alerts = costs_of(label, score, amounts, cost_of_alert)
     return alerts, costs[0] - costs

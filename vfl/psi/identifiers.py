@@ -266,7 +266,7 @@ def _texts(name: str, values: Sequence[Any]) -> list[str]:
 def key_text(value: object) -> str | None:
     """Return a value of a key as text: ``""`` where it is missing, None where it is no text or whole number.
 
-    A column of whole numbers with gaps arrives as floats: those that are whole and below 2**53 are read as such.
+    A column of whole numbers with gaps arrives as floats: whole ones below 2**53 are read as whole numbers.
     """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return ""

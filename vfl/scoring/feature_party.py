@@ -14,7 +14,7 @@ from vfl.scoring import messages as m
 from vfl.wire.message import Message
 
 TellReasons = Callable[[Sequence[str]], list[str]]
-"""For the columns of a part, the names under which their contributions may be told; none where they may not."""
+"""For the columns of a part, the names under which contributions may be told; none where they may not."""
 
 
 class ScoringWorker:

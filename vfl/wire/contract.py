@@ -51,7 +51,7 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         model: name of the model; None for an alignment or a binning.
         algorithm: of a training, by its name; None for other jobs.
         rows: customers of the label party at most.
-        terms: numbers that jobs of the kind are held to, by name, such as ``trees``; what an algorithm brings.
+        terms: numbers that bind jobs of this action, by name, such as ``trees``; an algorithm brings them.
         key_bits: of the label party's Paillier key; 0 where none is used.
         rows_per_hour: customers to score at most, counted as often as they are asked for; 0 where none are.
         created, expires: seconds since 1970, UTC.

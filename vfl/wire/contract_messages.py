@@ -38,8 +38,8 @@ class ContractAnswered(Message, frozen=True):
 CONVERSATION = Conversation(
     steps=(Step(NEW, ProposeContract, ContractAnswered, CLOSED),),
     reveals={
-        ProposeContract: "all terms, so also who the other feature parties are and which columns or groups of theirs "
-        "are asked for, as far as they show names",
+        ProposeContract: "all terms, so also who the other feature parties are and which columns or "
+        "groups of theirs are asked for, as far as they show names",
         ContractAnswered: "that the rules allow it; how many people have to approve still",
     },
 )

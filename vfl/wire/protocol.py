@@ -20,7 +20,8 @@ NEW, CLOSED, FAILED = "new", "closed", "failed"
 GENERAL_REVEALS = {
     "Hello": "which release the label party runs",
     "Welcome": "the same of the feature party; its clock; what it allows this peer",
-    "Refusal": "what the label party did wrong, in full; of the feature party's own faults only that there was one",
+    "Refusal": "what the label party did wrong, in full; of the feature party's own faults only that there "
+    "was one",
 }
 """By kind of message, what those reveal that belong to no conversation."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parties.link.retry import RetryingChannel
+from parties.link.retry import Patience, RetryingChannel
 from parties.link.transport import NoConnection, Untrusted
 from vfl.errors import PeerUnreachable
+
+QUICK = Patience(first_pause=0.001, longest_pause=0.002)
 
 
 class Peer:
@@ -26,7 +28,7 @@ class Peer:
 def test_a_message_without_an_answer_is_sent_again() -> None:
     """An answer that was lost comes with the next try, and so does one of a peer that was there before."""
     peer = Peer(PeerUnreachable("lost"), NoConnection("restarting"))
-    channel = RetryingChannel(peer, pauses=(0.001, 0.002))
+    channel = RetryingChannel(peer, QUICK)
     assert channel.exchange("bureau", b"ask") == b"reply"
     assert peer.calls == 3
 
@@ -36,7 +38,7 @@ def test_a_peer_that_was_never_there_or_is_not_trusted_is_not_tried_again(error:
     """The first message fails at once: an address may be wrong, and a certificate stays wrong."""
     peer = Peer(error)
     with pytest.raises(type(error)):
-        RetryingChannel(peer, pauses=(0.001, 0.002)).exchange("bureau", b"ask")
+        RetryingChannel(peer, QUICK).exchange("bureau", b"ask")
     assert peer.calls == 1
 
 
@@ -44,5 +46,5 @@ def test_patience_ends() -> None:
     """After so many seconds the error is raised."""
     peer = Peer(*[PeerUnreachable("lost")] * 1_000)
     with pytest.raises(PeerUnreachable):
-        RetryingChannel(peer, seconds=0.02, pauses=(0.001, 0.002)).exchange("bureau", b"ask")
+        RetryingChannel(peer, QUICK._replace(seconds=0.02)).exchange("bureau", b"ask")
     assert 1 < peer.calls < 100

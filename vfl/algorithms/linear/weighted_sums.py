@@ -3,7 +3,7 @@
 A column of whole numbers is split into bins: one for each of its values where they are few, or one for each
 digit in a larger base. Rows are summed by bin (`vfl.aggregation.group_sums.EncryptedHistogram`); a bin's
 weight is a sum of powers of two, so the bins are summed once more by bit of their weight, and the bits of a
-column are put together by Horner's rule. A column costs one or a few multiplications a row, not one for each bit.
+column are put together by Horner's rule. A column costs one or a few multiplications a row, not one a bit.
 """
 
 from __future__ import annotations

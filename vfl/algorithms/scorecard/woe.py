@@ -2,8 +2,9 @@
 
 An event is a row with label 1 (a default, a fraud), a non-event one with label 0. The weight of evidence of a
 bin is ``ln(fraction of all non-events / fraction of all events)``, so a bin safer than the whole is
-positive: the convention of `optbinning` and of Siddiqi, Credit Risk Scorecards, 2006. The information value of a bin is the
-difference of the two fractions times its weight of evidence, that of a column the sum over all its bins.
+positive: the convention of `optbinning` and of Siddiqi, Credit Risk Scorecards, 2006. The information value
+of a bin is the difference of the two fractions times its weight of evidence, that of a column the sum over
+all its bins.
 
 Where a bin lacks events or non-events, half a row of each is added to it. Where a minimum of either is
 asked for and not reached, the bin is coded 0, as neutral as the whole, and has no information value.

@@ -1,7 +1,8 @@
 """A model as XGBoost's JSON: merged from all parties' shares, or over direction bits as one party sees it.
 
 The form is XGBoost's own JSON model as release 3.0 writes it, which later releases read too:
-``xgboost.Booster.load_model`` takes it, and its margins equal those of `vfl.algorithms.trees.predictor` bit for bit.
+``xgboost.Booster.load_model`` takes it, and its margins equal those of
+`vfl.algorithms.trees.predictor` bit for bit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast this machine works, and how much real columns share: what `vfl.algorithms.trees.cost_model` is told.
+"""How fast this machine works, and how much real columns share: input of `vfl.algorithms.trees.cost_model`.
 
 Takes a few tenths of a second with the compiled kernel.
 """

@@ -146,10 +146,10 @@ CONVERSATION = Conversation(
         Step("growing", CloseTraining, TrainingClosed, CLOSED),
     ),
     reveals={
-        OpenTraining: "which aligned rows train and which validate; how many rows train in all, those outside the "
-        "alignment included; number of trees, depth and bins; two bounds, each a power of two",
-        TrainingOpened: "how many columns there are, the number of bins of each: for a column of few values, how many"
-        " it has; and how many of them disclosure control made coarser",
+        OpenTraining: "which aligned rows train and which validate; how many rows train in all, those "
+        "outside the alignment included; number of trees, depth and bins; two bounds, each a power of two",
+        TrainingOpened: "how many columns there are, the number of bins of each: for a column of few "
+        "values, how many it has; and how many of them disclosure control made coarser",
         OpenTree: "which rows and columns this tree samples",
         TreeOpened: "nothing new",
         CloseTraining: "how many trees the model has (early stopping)",
@@ -157,8 +157,8 @@ CONVERSATION = Conversation(
         Gradients: "nothing: Paillier ciphertexts with fresh randomness",
         GradientsTaken: "nothing new",
         SumRoot: "that the ciphertexts of the tree are complete",
-        LevelGrown: "which aligned rows go left at each split that the feature party won; the sums of g and of h "
-        "in every bin of every column of the tree for each node asked",
+        LevelGrown: "which aligned rows go left at each split that the feature party won; the sums of g "
+        "and of h in every bin of every column of the tree for each node asked",
         GrowLevel: "which of its columns won at which bin; which of its rows share a node",
     },
 )

@@ -2,8 +2,8 @@
 
 They follow from rows, bins and key alone, but for two things that depend on the data and are estimated:
 how many rows the summed nodes hold together (`LEVEL_SHARE`) and how much columns share sums
-(`independent_sums`; `vfl.algorithms.trees.machine_speed` counts it on real columns). Times the seconds of one multiplication
-they bound from below how long a step takes.
+(`independent_sums`; `vfl.algorithms.trees.machine_speed` counts it on real columns). Times the seconds of one
+multiplication they bound from below how long a step takes.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def taking() -> Multiplications:
 def independent_sums(rows: float, columns: int, bins: int, table_rows: int) -> float:
     """Multiplications that a node's sums take where columns have nothing to do with one another.
 
-    As many columns join as `vfl.aggregation.group_sums.plan` would join of a table of ``table_rows``: ``k`` columns of b
-    bins have ``b^k (1 - (1 - b^-k)^m)`` occupied cells on m rows. Each set takes a pass over the rows, and
-    its cells, where they are fewer, one for each of its columns. Correlated columns take less.
+    As many columns join as `vfl.aggregation.group_sums.plan` would join of a table of ``table_rows``: ``k``
+    columns of b bins have ``b^k (1 - (1 - b^-k)^m)`` occupied cells on m rows. Each set takes a pass over the
+    rows, and its cells, where they are fewer, one for each of its columns. Correlated columns take less.
     """
     sample = min(table_rows, max(PLANNING_ROWS, table_rows // PLANNED_SHARE))
     pairs = columns > 1 and _occupied(bins**2, sample) <= (1 - LEAST_SAVING) * sample

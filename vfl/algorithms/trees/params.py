@@ -1,7 +1,7 @@
 """Parameters of boosted trees, under XGBoost's names and defaults.
 
-Source: the parameter reference of XGBoost 3.x. Growth is depth-wise only, so ``max_leaves`` and ``grow_policy``
-are not offered.
+Source: the parameter reference of XGBoost 3.x. Growth is depth-wise only, so ``max_leaves`` and
+``grow_policy`` are not offered.
 """
 
 from __future__ import annotations

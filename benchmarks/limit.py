@@ -50,7 +50,7 @@ class Counter:
         """Count the sums of a node."""
         if len(rows):
             self._counting.multiplications = 0
-            self._histogram.of(self._zeros, rows, rows)
+            self._histogram.sum_by_bin(self._zeros, rows, rows)
             slots = self._packing.slots_per_ciphertext(len(rows), self._key_bits)
             packed = -(-self._packed_bins // slots)
             self._add(Multiplications(public=self._counting.multiplications))

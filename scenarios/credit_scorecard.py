@@ -81,7 +81,7 @@ def _bin(run: Run) -> None:
             column=of["name"],
             information_value=made["information_values"][f"{of['owner'] or run.label}.{of['name']}"],
             bins=sum(line["kind"] == "values" for line in of["bins"]),
-            kept=of["kept"],
+            kept=of["selected"],
         )
         for of in made["tables"]
     ]

@@ -169,7 +169,7 @@ def _binned(columns: Float32, known: Bool, labels: Float32) -> Binning:
             np.bincount(codes, weights=of, minlength=n_bins + 1)[:n_bins].astype(np.float64)
             for of in (np.ones(len(codes)), labels[known])
         )
-        place = ColumnTable(owner="", column=column, name="", bins=[], kept=False)
+        place = ColumnTable(owner="", column=column, name="", bins=[], selected=False)
         found.append(bin_column(place, Counts(rows, events), there, totals, BINS))
     best = informative(found, BINS.min_iv)
     coded = [code_column(prebins, of.table.column, of.ends, of.woe, of.missing) for of in best]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from parties.config.files import remove_unpacked_library
 from tests.support.memory import Consortium
 from vfl.crypto.paillier import PrivateKey, generate
 
@@ -18,3 +19,8 @@ def private_key() -> PrivateKey:
 def consortium() -> type[Consortium]:
     """The class `Consortium`, for tests that build their own."""
     return Consortium
+
+
+def pytest_sessionfinish() -> None:
+    """Remove the library that `rbcl` has unpacked for this process; a party's commands do so themselves."""
+    remove_unpacked_library()

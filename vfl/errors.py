@@ -1,4 +1,4 @@
-"""Every error the library raises, in two families: ours to mend, and the peer's.
+"""Every error the library raises, in two families: what this party has to fix, and what its peer has to.
 
 Each class carries a stable ``code`` (it crosses the wire in a refusal) and the HTTP status that a
 server answers with. Messages say what to do next; none ever carries a key, a plaintext, a label or a
@@ -15,7 +15,7 @@ class VflError(Exception):
     http_status = 500
 
 
-# --- ours: the party that raises it can mend it --------------------------------------------------
+# --- ours: the party that raises it can fix it ---------------------------------------------------
 
 
 class LocalError(VflError):
@@ -55,7 +55,7 @@ class StateError(LocalError):
     http_status = 404
 
 
-# --- the peer's: the other side has to mend it ---------------------------------------------------
+# --- the peer's: the other side has to fix it ----------------------------------------------------
 
 
 class PeerError(VflError):
@@ -99,7 +99,7 @@ class Replayed(PeerError):
 
 
 class Interrupted(PeerError):
-    """A job that this party let go of: it restarted, or the job gave way. A new job may go on."""
+    """A job that this party ended: after a restart, or to make room. A new job may resume."""
 
     code = "interrupted"
     http_status = 409
@@ -127,7 +127,7 @@ class AwaitingApproval(PeerError):
 
 
 class RateExceeded(PeerError):
-    """More customers were asked for in a while than the contract allows."""
+    """Requests named more customers in a period than the contract allows."""
 
     code = "rate_exceeded"
     http_status = 429

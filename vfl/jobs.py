@@ -66,8 +66,8 @@ def register(algorithm: Algorithm) -> None:
 
 def limits() -> dict[str, Limit]:
     """Return the limits that algorithms bring, by name; each is a key of ``[peers.NAME.limits]``."""
-    found = [limit for job in JOB_TYPES.values() for limit in (*(t.limit for t in job.terms), *job.limits)]
-    return {limit.name: limit for limit in found}
+    limits = [limit for job in JOB_TYPES.values() for limit in (*(t.limit for t in job.terms), *job.limits)]
+    return {limit.name: limit for limit in limits}
 
 
 def terms() -> dict[str, Term]:

@@ -23,10 +23,10 @@ def mistakes(params: Struct, ranges: Mapping[str, Range]) -> list[str]:
     ]
 
 
-def refuse(found: Sequence[str]) -> None:
+def refuse(errors: Sequence[str]) -> None:
     """Raise ParameterError with every mistake, if there is any."""
-    if found:
-        raise ParameterError("Parameters outside their range: " + "; ".join(found))
+    if errors:
+        raise ParameterError("Parameters outside their range: " + "; ".join(errors))
 
 
 def is_integer(value: Any) -> bool:

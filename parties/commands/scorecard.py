@@ -103,7 +103,7 @@ def _text(record: BinningRecord, binning: LabelBinning, label_party: str) -> str
             _name(each, label_party),
             f"{each.iv:.4f}",
             str(sum(line.kind == "values" for line in each.bins)),
-            "kept" if each.kept else "",
+            "kept" if each.selected else "",
         ]
         for each in tables
     ]

@@ -89,4 +89,4 @@ def _key_problems(data: Data, key: str, report: IdentifierReport) -> list[Mistak
 
 def _usable(data: Data, report: IdentifierReport) -> int:
     """Return how many rows take part, from the report of keeping the first row of each key."""
-    return report.kept - (report.duplicate_keys if data.on_duplicates == "drop" else 0)
+    return report.rows_with_key - (report.duplicate_keys if data.on_duplicates == "drop" else 0)

@@ -77,7 +77,7 @@ def _versions(config: Config) -> Iterator[Finding]:
         yield Finding("versions", "ok", text)
     else:
         yield Finding(
-            "versions", "warning", text, "install a C++ compiler, and vfl anew: this kernel is slow"
+            "versions", "warning", text, "install a C++ compiler, and vfl again: this kernel is slow"
         )
 
 

@@ -200,7 +200,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path, ca: Path | None
             context.load_verify_locations(ca)
     except (ssl.SSLError, OSError):
         names = ", ".join(map(str, files))
-        raise ConfigError(f"{names} do not belong together; issue them anew") from None
+        raise ConfigError(f"{names} do not belong together; issue them again") from None
 
 
 def _sign_authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -198,7 +198,9 @@ class Trainer:
         params, method = training.params, training.method
         content = digest(data.table, data.watch)
         if training.data not in (b"", content):
-            raise NotAligned(f"the data has changed since the training of {training.model} began; train anew")
+            raise NotAligned(
+                f"the data has changed since the training of {training.model} began; train again"
+            )
         checkpointer = TrainingCheckpointer(
             self._checkpoints, msgspec.structs.replace(training, data=content)
         )

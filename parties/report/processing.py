@@ -57,8 +57,10 @@ def _about(contract: ContractSummary) -> str:
 def _limits(contract: ContractSummary) -> str:
     numbers = {words: getattr(contract, name) for name, words in LIMITS.items()}
     of_every_contract = [words.format(number) for words, number in numbers.items() if number]
-    descriptions = {name: term.limit.description for name, term in terms().items()}
+    known = terms()
     of_algorithm = [
-        f"{descriptions.get(name, name)}: {number:,}" for name, number in contract.terms.items() if number
+        known[name].in_words(number) if name in known else f"{name} {number:,}"
+        for name, number in contract.terms.items()
+        if number
     ]
     return ", ".join(of_every_contract + of_algorithm) or "none"

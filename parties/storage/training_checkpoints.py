@@ -60,7 +60,7 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """How its algorithm trains."""
         training = ALGORITHMS.named(self.algorithm).training
         if training is None:
-            raise StateError(f"the checkpoint of {self.model} is damaged; train anew under another name")
+            raise StateError(f"the checkpoint of {self.model} is damaged; train again under another name")
         return training
 
     @property
@@ -123,11 +123,13 @@ class TrainingCheckpoints:
         except FileNotFoundError:
             raise StateError(f"no training of {model} was broken off; {self._known()}") from None
         if content[:1] != bytes([FORMAT_VERSION]):
-            raise StateError(f"the checkpoint of {model} is of another version of vfl; train anew")
+            raise StateError(f"the checkpoint of {model} is of another version of vfl; train again")
         try:
             return msgspec.msgpack.decode(memoryview(content)[1:], type=Training)
         except msgspec.MsgspecError:
-            raise StateError(f"the checkpoint of {model} is damaged; train anew under another name") from None
+            raise StateError(
+                f"the checkpoint of {model} is damaged; train again under another name"
+            ) from None
 
     def all(self) -> list[Training]:
         """Return the trainings under way, by the name of their model; raises StateError."""

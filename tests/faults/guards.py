@@ -30,10 +30,10 @@ def faults() -> Iterator[Fault]:
     yield refused("the same node asked twice", "out_of_sequence", "asked for before", _same_node)
     yield refused("a node asked again without one row", no, "does not grow again as it", _one_row_less)
     yield refused("a row in more sums than allowed", no, f"in more than {MOST_SUMS} sums", _many_sums)
-    yield refused("going on with other limits", "not_aligned", "begun on other terms", _other_limits)
+    yield refused("going on with other limits", "not_aligned", "used other terms", _other_limits)
     yield refused("going on with splits that never were", "not_aligned", "0 splits of those trees",
                   lambda d: ask(d.agreed("train"), d.opening(grown=1, splits=1)))  # fmt: skip
-    yield refused("the same binning again and again", no, f"may be done {MAX_ATTEMPTS} times", _again)
+    yield refused("the same binning again and again", no, f"was done {MAX_ATTEMPTS} times", _again)
     yield refused("a ciphertext that is none", "bad_ciphertext", "", _no_ciphertext)
 
 

@@ -22,7 +22,7 @@ from parties.contracts.contract_store import ContractStore
 from parties.data.rows import Source
 from parties.label.party import LabelParty
 from parties.serving.publish import publish
-from parties.serving.schemas import Record, Scored
+from parties.serving.schemas import Scored, ScoreRecord
 from parties.serving.service import Service
 from parties.storage import database
 from parties.storage.model_store import ModelStore
@@ -140,9 +140,17 @@ def test_the_contract_has_its_own_term(world: World) -> None:
     )
     assert training.contract.algorithm == "label_means"
     assert training.contract.terms == {"label_bins": BINS}
-    assert training.digest.hex()[:12] in run("jobs", "list", world.bureau.directory)
-    shown = json.loads(run("jobs", "show", world.bureau.directory, training.digest.hex(), "--json"))
+    assert training.digest.hex()[:12] in run("contracts", "list", world.bureau.directory)
+    shown = json.loads(run("contracts", "show", world.bureau.directory, training.digest.hex(), "--json"))
     assert (shown["terms"], shown["signed_by"]) == ({"label_bins": BINS}, ["bank", "bureau"])
+
+
+def test_its_job_is_listed(world: World) -> None:
+    """`vfl jobs` shows the training like any other job of the bureau."""
+    listed = json.loads(run("jobs", "list", world.bureau.directory, "--peer", "bank", "--json"))
+    (training,) = (job for job in listed if (job["kind"], job["subject"]) == ("train", "m1"))
+    assert training["state"] == "closed"
+    assert "m1" in run("jobs", "show", world.bureau.directory, training["job"])
 
 
 def test_its_limits_are_kept(world: World) -> None:
@@ -189,7 +197,7 @@ def test_it_is_published_and_served(world: World, judged: Judged) -> None:
     """A request to the scoring service gets the joint score, with contributions by column."""
     publish(world.bank, "m1", rule=Rule("score", 0.5))
     with Service(world.bank) as service:
-        (result,) = service.score("m1", [Record({"customer_id": "c123"}, None)], reasons=4).results
+        (result,) = service.score("m1", [ScoreRecord({"customer_id": "c123"}, None)], reasons=4).results
     assert isinstance(result, Scored)
     assert (result.mode, result.score) == ("joint", pytest.approx(judged.scores[123], rel=1e-6))
     assert result.reasons is not None

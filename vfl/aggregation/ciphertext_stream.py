@@ -33,7 +33,7 @@ class ChunkTaken(Message, frozen=True):
 class RowCiphertexts(Protocol):
     """Makes the ciphertexts of rows, as `vfl.aggregation.encrypted_rows.EncryptedRows` does."""
 
-    def of(self, rows: Integers) -> Limbs:
+    def ciphertexts(self, rows: Integers) -> Limbs:
         """Return the ciphertexts of some label-party rows."""
         ...
 
@@ -64,7 +64,7 @@ def send_ciphertexts(
     with ThreadPoolExecutor(1) as sender:
         sent: Future[Any] | None = None
         for start in range(0, len(rows), chunk_rows):
-            ciphertexts = encrypted.of(rows[start : start + chunk_rows])
+            ciphertexts = encrypted.ciphertexts(rows[start : start + chunk_rows])
             if last is not None and len(last) and start + chunk_rows >= len(rows):
                 ciphertexts = np.concatenate([ciphertexts, last])
             chunk = message(start, ciphertexts.astype("<u8", copy=False).tobytes())

@@ -1,4 +1,4 @@
-"""Rows encrypted once for all feature parties, as they are asked for."""
+"""Encrypts each row once for all feature parties, at its first request."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ AHEAD_STEP = 1024
 class EncryptedRows:
     """Ciphertexts of the rows that feature parties sum, made chunk by chunk and kept no longer than needed.
 
-    A chunk is encrypted when the first of its rows is asked for, and let go once every feature party has
-    taken its rows of it. Parties that ask in about the order given and at about the same pace share one
+    A chunk is encrypted at the first request for one of its rows, and deleted once every feature party has
+    received its rows of it. Parties that ask in about the order given and at about the same pace share one
     encryption of every row while only a few chunks are in memory; a party that lags keeps the chunks that
-    it has yet to take.
+    it has yet to receive.
 
     Args:
         encryptor: the label party's.
         plaintexts: two's complement words [m, k] of m label-party rows.
         order: int64 [m], the distinct label-party rows to encrypt.
-        takers: int64 [label-party rows], how many feature parties take each row. A row that is asked for
-            once more is encrypted anew.
+        recipients_per_row: int64 [label-party rows], how many feature parties receive each row. One request
+            more encrypts the row again.
 
     Attributes:
         complete: set once every row has been encrypted.
@@ -48,15 +48,15 @@ class EncryptedRows:
         encryptor: Encryptor,
         plaintexts: Callable[[Integers], Limbs],
         order: Integers,
-        takers: Integers,
+        recipients_per_row: Integers,
     ) -> None:
         self._encryptor = encryptor
         self._plaintexts = plaintexts
         self._order = order
-        self._position = np.full(len(takers), -1, dtype=np.int64)
+        self._position = np.full(len(recipients_per_row), -1, dtype=np.int64)
         self._position[order] = np.arange(len(order))
         chunk_of = np.arange(len(order)) // CHUNK_ROWS
-        self._awaited = np.bincount(chunk_of, weights=takers[order]).astype(np.int64)
+        self._awaited = np.bincount(chunk_of, weights=recipients_per_row[order]).astype(np.int64)
         self._chunks: dict[int, Limbs] = {}
         self._left = len(self._awaited)
         self.complete = threading.Event()
@@ -68,18 +68,18 @@ class EncryptedRows:
         with self._lock:
             return sum(chunk.nbytes for chunk in self._chunks.values())
 
-    def of(self, rows: Integers) -> Limbs:
+    def ciphertexts(self, rows: Integers) -> Limbs:
         """Return the ciphertexts of some label-party rows, encrypting what is missing; thread-safe."""
         positions = self._position[rows]
         chunk_of = positions // CHUNK_ROWS
         ciphertexts = np.empty((len(rows), self._encryptor.public_key.limbs), dtype=np.uint64)
         with self._lock:
             for chunk in np.unique(chunk_of).tolist():
-                asked = np.flatnonzero(chunk_of == chunk)
+                of_chunk = np.flatnonzero(chunk_of == chunk)
                 if chunk not in self._chunks:
                     self._chunks[chunk] = self._encrypt(chunk)
-                ciphertexts[asked] = self._chunks[chunk][positions[asked] - chunk * CHUNK_ROWS]
-                self._awaited[chunk] -= len(asked)
+                ciphertexts[of_chunk] = self._chunks[chunk][positions[of_chunk] - chunk * CHUNK_ROWS]
+                self._awaited[chunk] -= len(of_chunk)
                 if self._awaited[chunk] <= 0:
                     del self._chunks[chunk]
         return ciphertexts
@@ -100,16 +100,18 @@ def encrypted_pairs(
     first: Integers,
     second: Integers,
     order: Integers,
-    takers: Integers,
+    recipients_per_row: Integers,
 ) -> EncryptedRows:
     """Return rows that hold two numbers each, such as gradient and hessian.
 
     Args:
         packing: how the two become one number.
         first, second: int64 [label-party rows], whole numbers of fixed point; the second is never negative.
-        encryptor, order, takers: as for `EncryptedRows`.
+        encryptor, order, recipients_per_row: as for `EncryptedRows`.
     """
-    return EncryptedRows(encryptor, lambda rows: packing.pack(first[rows], second[rows]), order, takers)
+    return EncryptedRows(
+        encryptor, lambda rows: packing.pack(first[rows], second[rows]), order, recipients_per_row
+    )
 
 
 @contextmanager

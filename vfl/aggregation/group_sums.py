@@ -22,7 +22,7 @@ from vfl.crypto.kernel import Modulus
 Labels = tuple[npt.NDArray[Any], int]  # a number for each row, and how many there are
 
 PLANNING_ROWS = 8192
-"""Fewest rows on which joint cells are counted, if there are as many. More rows only lower the share of
+"""Fewest rows on which joint cells are counted, if there are as many. More rows only lower the fraction of
 occupied cells, so what the sample says is saved is saved at least."""
 
 PLANNED_SHARE = 16
@@ -117,7 +117,7 @@ class EncryptedHistogram:
         self._sets = sets
         self._block_rows = block_rows
 
-    def of(self, residues: Limbs, index: Integers, rows: Integers) -> Limbs:
+    def sum_by_bin(self, residues: Limbs, index: Integers, rows: Integers) -> Limbs:
         """Return the encrypted sum of every bin over a node's rows.
 
         A missing value enters no bin; an empty bin holds the residue of 1.

@@ -1,9 +1,9 @@
-"""What a feature party keeps of work that is under way, so that it can go on or be done again.
+"""A feature party's log of unfinished work, so that it can resume or begin again.
 
-A journal is a log. Its head is a digest of the terms and of this party's data; its entries say what was told.
-As long as nothing was told, work may begin anew on other terms. After that it is done again as it was begun
-or not at all, and only so often: a label party must not learn from many attempts, each broken off before
-its end, what it is not to learn from one.
+The head of a journal is a digest of the terms and of this party's data; its entries record what was
+disclosed. Until then work may begin again on other terms. Afterwards it repeats on the same terms or not at
+all, and only so often: a label party must not learn from many attempts, each interrupted before its end,
+what it must not learn from one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec import Struct
 from vfl.errors import NotAligned, NotAllowed, StateError
 
 MAX_ATTEMPTS = 10
-"""How often work may be done of which something was told: as often as a label party opens a job by itself."""
+"""How many attempts may disclose something: as many as a label party makes by itself when it opens a job."""
 
 
 class JournalStore(Protocol):
@@ -35,16 +35,16 @@ class JournalStore(Protocol):
     def load_journal(self, name: str) -> list[bytes]:
         """The head and the entries of a journal, none where there is no journal of that name.
 
-        An entry whose writing was broken off is not among them.
+        An entry that was not written to its end is not among them.
         """
         ...
 
 
-ANEW = "train anew under another name"
+ANEW = "train again under another name"
 
 
-class AttemptRecord(Struct, frozen=True, tag="told", forbid_unknown_fields=True):
-    """An attempt came to tell something."""
+class AttemptRecord(Struct, frozen=True, tag="disclosed", forbid_unknown_fields=True):
+    """An attempt disclosed something."""
 
 
 def terms_digest(terms: Struct, *data: npt.NDArray[Any]) -> bytes:
@@ -67,12 +67,12 @@ def binning_journal(binning: str) -> str:
 
 
 class Journal:
-    """The journal of one piece of work, begun or taken up.
+    """The journal of one piece of work, new or resumed.
 
     Args:
-        store: where it is kept.
+        store: that holds it.
         name: of the model, or what `binning_journal` makes of the name of a binning.
-        head: what `terms_digest` gave.
+        head: from `terms_digest`.
         kinds: which entries there may be, one type or several joined by ``|``.
         counted: the kind of entry that counts attempts.
         most: how many of these there may be.
@@ -82,8 +82,8 @@ class Journal:
         entries: what earlier attempts wrote.
 
     Raises:
-        NotAligned: something was told on other terms, or before this party's data changed.
-        NotAllowed: there were as many attempts as there may be.
+        NotAligned: an earlier attempt disclosed something on other terms or from other data.
+        NotAllowed: there were already ``most`` attempts.
         StateError: the journal cannot be read or written.
     """
 
@@ -103,20 +103,22 @@ class Journal:
         if len(lines) < 2:
             store.start_journal(name, head)
         elif lines[0] != head:
-            raise NotAligned(f"this was begun on other terms, or this party's data changed since; {remedy}")
+            raise NotAligned(
+                "an earlier attempt used other terms, or this party's data has changed since; " + remedy
+            )
         try:
             self.entries: list[Any] = [msgspec.json.decode(line, type=kinds) for line in lines[1:]]
         except msgspec.MsgspecError:
             raise StateError(f"the journal of {name} is damaged; {remedy}") from None
         if sum(isinstance(entry, counted) for entry in self.entries) >= most:
-            raise NotAllowed(f"this may be done {most} times and was; {remedy}")
+            raise NotAllowed(f"this was done {most} times, the most that is allowed; {remedy}")
 
     def keep(self, entry: Struct) -> None:
         """Add an entry; raises StateError where it cannot be written."""
         self._store.append_journal(self._name, msgspec.json.encode(entry))
 
     def tell(self) -> None:
-        """Count this attempt, before what it comes to tell leaves; raises StateError as `keep` does."""
+        """Record that this attempt discloses something, before the reply leaves; raises as `keep` does."""
         if not self._telling:
             self._telling = True
             self.keep(AttemptRecord())

@@ -12,7 +12,7 @@ from vfl.trace import span
 
 
 class SumPacker:
-    """Packs encrypted sums for the reply, and makes the ciphertexts as good as new.
+    """Packs encrypted sums for the reply, and re-randomises the ciphertexts.
 
     Args:
         public_key: of the ciphertexts.

@@ -16,18 +16,20 @@ from vfl.arrays import Integers
 from vfl.psi.alignment import Alignment
 
 
-def common_order(n: int, known: Sequence[Integers], alignments: Sequence[Alignment]) -> Integers:
+def common_order(
+    n: int, rows_in_label_table: Sequence[Integers], alignments: Sequence[Alignment]
+) -> Integers:
     """Return every row of the label party once: those that a feature party knows in their secret order.
 
-    Rows that no feature party knows follow as they are. Where alignments were not made together, no
-    common order is there to find: rows are only mixed, and a stream of ciphertexts suits one party less.
+    Rows that no feature party knows follow as they are. Where alignments were not made together, there
+    is no common order: rows are only mixed, and a stream of ciphertexts suits one party less.
 
     Args:
         n: rows of the label party.
-        known: by feature party, the label party's rows of its alignment.
+        rows_in_label_table: by feature party, the label party's rows of its alignment.
         alignments: by feature party, as the label party holds them.
     """
     place = np.full(n, np.iinfo(np.int64).max)
-    for rows, alignment in zip(known, alignments, strict=True):
+    for rows, alignment in zip(rows_in_label_table, alignments, strict=True):
         place[rows] = alignment.places
     return np.argsort(place, kind="stable")

@@ -15,7 +15,7 @@ from vfl.psi.alignment import Alignment
 
 
 class FeatureStore(JournalStore, Protocol):
-    """What a feature party keeps, wherever it keeps it.
+    """Storage of a feature party: its data, alignments, parts of models and journals.
 
     Attributes:
         memory_limit: bytes of one job's ciphertexts that may be in memory; where a tree has more they go to
@@ -39,7 +39,7 @@ class FeatureStore(JournalStore, Protocol):
         ...
 
     def scratch(self, rows: int, limbs: int) -> npt.NDArray[np.uint64]:
-        """A new array ``[rows, limbs]`` on disk, which is gone when it is let go; raises StateError."""
+        """A new array ``[rows, limbs]`` on disk, deleted with its last reference; raises StateError."""
         ...
 
 

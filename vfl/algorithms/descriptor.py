@@ -84,8 +84,8 @@ class Grant:
         limits: by name, those of this party for the peer.
         show_columns: whether the peer learns the names of this party's columns.
         profile: randomness of this party's own encryption, see `vfl.crypto.paillier.Encryptor`.
-        reasons: for the columns of a part, the names under which their contributions may be told; an empty
-            list forbids telling any.
+        reasons: for the columns of a part, the names under which contributions may be reported; an empty list
+            forbids reasons.
         identifiers: this party's customers.
     """
 
@@ -137,19 +137,19 @@ class JobType:
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What every training is given.
+    """The inputs of every training.
 
     Attributes:
         sessions: a new conversation with each feature party; none for a model of the label party alone.
         alignments: by the same names.
         table: the rows that take part.
-        watch: bool [n], those kept out for validation.
+        watch: bool [n], the rows for validation.
         private_key, profile: of the label party's cipher.
         model_id: name under which every party keeps its part.
         binning: in whose weights of evidence columns take part, if in any.
-        on_progress: told of each step.
-        checkpoint: where a training that was broken off stood, None at its start.
-        keep: called with how many rounds are done and where the training stands then.
+        on_progress: called at each step.
+        checkpoint: state of an interrupted training, None for a new one.
+        keep: called with the number of finished rounds and the state after them.
     """
 
     sessions: Mapping[str, LabelSession]
@@ -167,7 +167,7 @@ class TrainingInputs:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves at the label party.
+    """The label party's result of a training.
 
     Attributes:
         part: its part of the model.
@@ -193,7 +193,7 @@ class Training:
         run: trains; raises ParameterError, DataError, NotAligned or PeerError.
         takes_binning: whether columns may take part as weights of evidence.
         validation_seed: the seed that draws validation rows, by parameters.
-        default_params: parameters where none are given; told whether columns are weights of evidence.
+        default_params: default parameters; its argument says whether columns are weights of evidence.
     """
 
     model_type: ModelType

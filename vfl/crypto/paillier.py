@@ -163,15 +163,15 @@ class Encryptor:
 
     def _fresh_noise(self, rows: int) -> Limbs:
         """Prepared randomness as far as it lasts, and new."""
-        taken: list[Limbs] = []
+        blocks: list[Limbs] = []
         with self._lock:
             while rows and self._prepared:
                 block = self._prepared.pop()
-                taken.append(block[:rows])
+                blocks.append(block[:rows])
                 if len(block) > rows:
                     self._prepared.append(block[rows:])
-                rows -= len(taken[-1])
-        return np.concatenate([*taken, self._noise(rows)]) if taken else self._noise(rows)
+                rows -= len(blocks[-1])
+        return np.concatenate([*blocks, self._noise(rows)]) if blocks else self._noise(rows)
 
     def _encrypt(self, plain: Limbs) -> Limbs:
         modulus = self.public_key.modulus

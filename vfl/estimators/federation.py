@@ -23,7 +23,7 @@ from vfl.wire.session import LabelSession
 
 
 class Agree(Protocol):
-    """Comes to contracts: returns, by feature party, the digest of one with these terms, if there is one.
+    """Agrees on contracts: returns, by feature party, the digest of one with these terms, if there is one.
 
     ``terms`` are fields of a `vfl.wire.contract.Contract`; raises PeerError.
     """
@@ -46,7 +46,7 @@ class Federation:
         channel: carries frames to the feature parties.
         alignments: by feature party, the alignment that covers the rows given to the estimator.
         private_key: the label party's Paillier key.
-        agree: comes to the contracts that jobs are under.
+        agree: agrees on the contracts of jobs.
     """
 
     channel: Channel
@@ -108,7 +108,7 @@ class Federation:
 
 
 def reachable(federation: Federation | None) -> Federation:
-    """Return what an estimator was given; raises ParameterError where that is nothing."""
+    """Return the federation of an estimator; raises ParameterError where it has none."""
     if federation is None:
         raise ParameterError("federation is missing: give the estimator a Federation to train with")
     return federation

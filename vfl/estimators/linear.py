@@ -34,8 +34,8 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
         others: as in `vfl.linear_model.params.LinearParams`.
 
     Attributes:
-        model_id_: the name under which every party keeps its share.
-        part_: the label party's share.
+        model_id_: the name under which every party stores its part.
+        part_: the label party's part.
         feature_names_in_: the label party's columns.
         coef_, intercept_: float64 [columns] of the label party's columns as they are scaled, and the
             constant; a feature party's coefficients stay there.
@@ -98,8 +98,8 @@ class _FederatedLinear(BaseEstimator):  # type: ignore[misc]
     def linear_params(self) -> LinearParams:
         """Return the parameters as training takes them; raises ParameterError."""
         ours = self.get_params(deep=False)
-        given = {name: ours[name] for name in LinearParams.__struct_fields__ if name in ours}
-        return LinearParams(loss=self._loss, **given)
+        arguments = {name: ours[name] for name in LinearParams.__struct_fields__ if name in ours}
+        return LinearParams(loss=self._loss, **arguments)
 
     def _means(self, X: pd.DataFrame, alignments: Mapping[str, Alignment] | None) -> npt.NDArray[np.float32]:
         federation = reachable(self.federation)

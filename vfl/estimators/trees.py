@@ -33,8 +33,8 @@ class FederatedXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         others: as in `vfl.algorithms.trees.params.TreeParams`.
 
     Attributes:
-        model_id_: the name under which every party keeps its share.
-        part_: the label party's share.
+        model_id_: the name under which every party stores its part.
+        part_: the label party's part.
         classes_: always 0 and 1.
         feature_names_: the label party's columns, then each feature party's.
         feature_importances_: mean gain by feature, summing to 1, in the order of ``feature_names_``.

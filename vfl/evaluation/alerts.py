@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 def alerted(score: Array, k: int, days: Array | None = None) -> Float64:
     """Return float64 [n]: 1 for each row among the k highest scores of its day, 0 for the others.
 
-    Rows that share a score at the limit have the share of them that finds a place.
+    Rows that share a score at the limit count with the fraction of them that finds a place.
 
     Args:
         score: [n].
@@ -42,13 +42,13 @@ def alerted(score: Array, k: int, days: Array | None = None) -> Float64:
     group = np.cumsum(new_group) - 1
     first, size = np.flatnonzero(new_group), np.bincount(group)
     before = first - np.flatnonzero(new_day)[(np.cumsum(new_day) - 1)[first]]
-    shares = np.empty(len(score))
-    shares[order] = (np.clip(k - before, 0, size) / size)[group]
-    return shares
+    fractions = np.empty(len(score))
+    fractions[order] = (np.clip(k - before, 0, size) / size)[group]
+    return fractions
 
 
 def precision_at_k(label: Array, score: Array, k: int, days: Array | None = None) -> float:
-    """Return the share of positive rows among the k highest scores of each day; see :func:`alerted`.
+    """Return the fraction of positive rows among the k highest scores of each day; see :func:`alerted`.
 
     Raises:
         DataError: there are no rows.
@@ -76,7 +76,7 @@ def money_saved(label: Array, alerts: Array, amounts: Array, cost_of_alert: floa
 
     Args:
         label: [n], 1 for a positive row, else 0.
-        alerts: [n], by row 1 or 0 or a share, as :func:`alerted` or ``score >= threshold`` gives it.
+        alerts: [n], by row 1 or 0 or a fraction, as :func:`alerted` or ``score >= threshold`` gives it.
         amounts: [n], what an alert on a positive row saves.
         cost_of_alert: in the unit of the amounts.
     """

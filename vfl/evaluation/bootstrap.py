@@ -1,10 +1,10 @@
-"""How sure a difference of two ranking measures is: the paired bootstrap.
+"""The paired bootstrap: an interval for the difference of two ranking measures.
 
 Each resample draws as many rows as there are, with replacement, and measures every set of scores on the same
 draw: rows that are hard for one are hard for the other, and their differences vary less than they do alone.
-Rows of each label are drawn among themselves (stratified), so the share of positive rows is that of the data
-in every resample and never 0; the interval is about these shares, not about how they may vary. Intervals are
-percentiles (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+Rows of each label are drawn among themselves (stratified), so the fraction of positive rows
+is that of the data in every resample and never 0; the interval leaves out how this fraction may vary.
+Intervals are percentiles (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
 A resample is how often each row was drawn, and a measure on it is a weighted one over scores sorted once.
 """
@@ -30,7 +30,7 @@ CELLS = 2**20
 
 
 class Interval(NamedTuple):
-    """A difference, and the limits within which it lies for the middle resamples."""
+    """A difference, and the limits between which the middle `LEVEL` of the resamples lie."""
 
     difference: float
     low: float
@@ -68,11 +68,11 @@ def resampled(
         raise DataError("The measure needs rows of both labels: check the label column and the rows chosen")
     rankings = {name: Ranking(label, score) for name, score in scores.items()}
     weights = np.ones(len(label)) if weight is None else weight.astype(np.float64)
-    found: dict[str, list[tuple[Float64, Float64]]] = {name: [] for name in scores}
+    areas: dict[str, list[tuple[Float64, Float64]]] = {name: [] for name in scores}
     for counts in _draws(label, resamples, np.random.default_rng(seed)):
         for name, ranking in rankings.items():
-            found[name].append(ranking.areas(counts * weights))
-    return {name: Areas(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in found.items()}
+            areas[name].append(ranking.areas(counts * weights))
+    return {name: Areas(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in areas.items()}
 
 
 def interval(difference: float, ours: Float64, base: Float64) -> Interval:
@@ -96,12 +96,12 @@ class Ranking:
         ranked = weights[:, self._order]
         true = _cumulated(np.where(self._positive, ranked, 0.0), self._last)
         false = _cumulated(np.where(self._positive, 0.0, ranked), self._last)
-        found = np.diff(true, axis=1)
+        positives = np.diff(true, axis=1)
         middle = (false[:, 1:] + false[:, :-1]) / 2
-        roc = 1 - (found * middle).sum(axis=1) / (true[:, -1] * false[:, -1])
+        roc = 1 - (positives * middle).sum(axis=1) / (true[:, -1] * false[:, -1])
         everything = true[:, 1:] + false[:, 1:]
         precision = np.divide(true[:, 1:], everything, out=np.zeros_like(everything), where=everything > 0)
-        return roc, (found * precision).sum(axis=1) / true[:, -1]
+        return roc, (positives * precision).sum(axis=1) / true[:, -1]
 
 
 def _cumulated(weights: Float64, last: npt.NDArray[np.int64]) -> Float64:

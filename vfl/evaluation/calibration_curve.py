@@ -22,7 +22,7 @@ class Reliability(NamedTuple):
     Attributes:
         weight: of the bin's rows; their number where rows weigh equally.
         predicted: mean score.
-        observed: share of positive rows.
+        observed: fraction of positive rows.
     """
 
     weight: Float64
@@ -52,11 +52,13 @@ def calibration_curve(
         raise DataError("Calibration needs rows whose scores are probabilities, 0 to 1")
     score = score.astype(np.float64)
     limits = np.quantile(score, np.arange(1, bins) / bins)
-    at = np.searchsorted(limits, score)
+    bin_numbers = np.searchsorted(limits, score)
     weights = np.ones(len(score)) if weight is None else weight.astype(np.float64)
-    total = np.bincount(at, weights, bins).astype(np.float64)
+    total = np.bincount(bin_numbers, weights, bins).astype(np.float64)
     filled = total > 0
-    predicted, observed = (np.bincount(at, weights * of, bins)[filled] for of in (score, label))
+    predicted, observed = (
+        np.bincount(bin_numbers, weights * values, bins)[filled] for values in (score, label)
+    )
     return Reliability(total[filled], predicted / total[filled], observed / total[filled])
 
 

@@ -53,7 +53,7 @@ def recall_at_fpr(label: Array, score: Array, fpr: float, weight: Array | None =
 
 
 def lift_by_decile(label: Array, score: Array, weight: Array | None = None) -> Array:
-    """The share of positive rows in each tenth of the rows, highest scores first, over that of all rows.
+    """The fraction of positive rows in each tenth of the rows, highest scores first, over that of all rows.
 
     Rows of one score are spread evenly over the tenths that they touch. Returns float64 [10].
     """
@@ -61,7 +61,9 @@ def lift_by_decile(label: Array, score: Array, weight: Array | None = None) -> A
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
     weights = np.ones(len(score)) if weight is None else weight[order].astype(np.float64)
-    rows, positives = (np.append(0.0, np.cumsum(of)[last]) for of in (weights, weights * label[order]))
+    rows, positives = (
+        np.append(0.0, np.cumsum(values)[last]) for values in (weights, weights * label[order])
+    )
     gains = np.interp(np.linspace(0, rows[-1], 11), rows, positives / positives[-1])
     return np.asarray(np.diff(gains) * 10)
 

@@ -1,4 +1,4 @@
-"""From scores to decisions: the threshold that a rule asks for, on rows that are known.
+"""From scores to decisions: the threshold that a rule asks for, on rows with known labels.
 
 A row is an alert where ``score >= threshold``. Rows of one score are all alerts or none, so a threshold is
 one of the scores seen, or, where nothing may be an alert, the next float32 above the highest of them.
@@ -30,12 +30,12 @@ _WANTED: dict[Kind, tuple[str, Callable[[float], bool]]] = {
 
 
 def at_false_positive_rate(labels: Array, scores: Array, rate: float, weights: Array | None = None) -> float:
-    """Return the lowest threshold at which at most this share of the negative rows are alerts.
+    """Return the lowest threshold at which at most this fraction of the negative rows are alerts.
 
     Args:
         labels: [n], 1 for a positive row, else 0.
         scores: float32 [n].
-        rate: 0 to 1. A share that equals it is allowed.
+        rate: 0 to 1. A fraction that equals it is allowed.
         weights: [n], by which negative rows count; equal by default.
 
     Raises:
@@ -177,7 +177,7 @@ def _alerted(scores: Array, *counted: Array) -> tuple[npt.NDArray[np.float32], l
     ranked = scores[order]
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # of the rows that share a score
     above = np.nextafter(ranked[:1], np.float32(np.inf))
-    sums = [np.append(0.0, np.cumsum(of[order], dtype=np.float64)[last]) for of in counted]
+    sums = [np.append(0.0, np.cumsum(values[order], dtype=np.float64)[last]) for values in counted]
     return np.append(above, ranked[last]), sums
 
 

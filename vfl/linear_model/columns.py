@@ -76,5 +76,5 @@ class TrainingColumns:
     def part(self, coefficients: Float64) -> LinearFeaturePart:
         """Return the part of a model that has these coefficients [columns]."""
         mean = None if self.binning is None else self.scaled.mean(axis=0)
-        terms = LinearTerms.of(self.names, self.scaling, coefficients, mean)
+        terms = LinearTerms.from_coefficients(self.names, self.scaling, coefficients, mean)
         return LinearFeaturePart(terms=terms, binning=self.binning)

@@ -35,7 +35,7 @@ class Design:
     _coded: bool
 
     @classmethod
-    def of(
+    def from_table(
         cls,
         table: LabelTable,
         params: LinearParams,
@@ -71,9 +71,9 @@ class Design:
         """The label party's terms, of coefficients [columns]."""
         own = slice(len(self.names))
         mean = self.columns[:, own].mean(axis=0) if self._coded else None
-        return LinearTerms.of(self.names, self._scaling, coefficients[own], mean)
+        return LinearTerms.from_coefficients(self.names, self._scaling, coefficients[own], mean)
 
     def unknown(self, coefficients: Float64) -> dict[str, float]:
         """By feature party, what a customer that it does not know adds at the label party."""
-        of = coefficients[len(self.names) :].tolist()
-        return {peer: a * woe for a, (peer, woe) in zip(of, self.evidence.items(), strict=True)}
+        additions = coefficients[len(self.names) :].tolist()
+        return {peer: a * woe for a, (peer, woe) in zip(additions, self.evidence.items(), strict=True)}

@@ -45,7 +45,7 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         columns: names of all columns of the party's table.
-        coded: those that were kept, the one with most information value first.
+        coded: the selected ones, the one with most information value first.
     """
 
     version: int = VERSION
@@ -55,18 +55,18 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         check(self.version == VERSION, f"version {self.version}, this release reads version {VERSION}")
         known = range(len(self.columns))
-        check(all(of.column in known for of in self.coded), "unknown column")
+        check(all(column.column in known for column in self.coded), "unknown column")
 
     @property
     def names(self) -> list[str]:
-        """Names of the kept columns, in the order of `woe_columns`."""
-        return [self.columns[of.column] for of in self.coded]
+        """Names of the selected columns, in the order of `woe_columns`."""
+        return [self.columns[column.column] for column in self.coded]
 
-    def of_kept(self) -> Binning:
-        """The same coding of a table that has the kept columns alone, in the order of this one's."""
-        kept = sorted(of.column for of in self.coded)
-        coded = [msgspec.structs.replace(of, column=kept.index(of.column)) for of in self.coded]
-        return Binning(columns=[self.columns[column] for column in kept], coded=coded)
+    def of_selected(self) -> Binning:
+        """The same coding of a table of the selected columns, in the order of this one's."""
+        used = sorted(code.column for code in self.coded)
+        coded = [msgspec.structs.replace(code, column=used.index(code.column)) for code in self.coded]
+        return Binning(columns=[self.columns[column] for column in used], coded=coded)
 
 
 class NamedBinning(NamedTuple):
@@ -109,10 +109,10 @@ def woe_columns(binning: Binning, columns: Float32) -> Float64:
     if columns.shape[1] != len(binning.columns):
         raise DataError(f"{columns.shape[1]} columns given, the binning is of {len(binning.columns)}")
     coded = np.empty((len(columns), len(binning.coded)), order="F")
-    for position, of in enumerate(binning.coded):
-        values = columns[:, of.column]
-        woe = np.array(of.woe)[bins_of(values, np.array(of.cuts, dtype=np.float32))]
-        coded[:, position] = np.where(np.isnan(values), of.missing, woe)
+    for position, code in enumerate(binning.coded):
+        values = columns[:, code.column]
+        woe = np.array(code.woe)[bins_of(values, np.array(code.cuts, dtype=np.float32))]
+        coded[:, position] = np.where(np.isnan(values), code.missing, woe)
     return coded
 
 
@@ -170,8 +170,8 @@ def own_binning(data: bytes) -> Binning:
 
 def named_binning(name: str, data: bytes) -> NamedBinning:
     """Read what training needs of the label party's binning; raises as `own_binning` does."""
-    found = read_json(data, _LabelCoding)
-    return NamedBinning(name, found.own, found.unknown)
+    coding = read_json(data, _LabelCoding)
+    return NamedBinning(name, coding.own, coding.unknown)
 
 
 def read_json(data: bytes, kind: type[_Kind]) -> _Kind:

@@ -55,7 +55,7 @@ def to_linear_json(
         label_party: name of the label party.
 
     Raises:
-        StateError: a part is absent, or has other columns than the label party was told.
+        StateError: a part is absent, or has other columns than the label party expects.
     """
     absent = [name for name in part.owners if name not in feature_parts]
     if absent:

@@ -27,7 +27,6 @@ CONVERSATION = Conversation(
     reveals={
         AskPartialScores: "exactly who is scored, when, and how often",
         PartialScoresGiven: "one float64 for each asked customer and name: an exact combination of "
-        "the customer's "
-        "columns with weights that are not told",
+        "the customer's columns with weights that stay secret",
     },
 )

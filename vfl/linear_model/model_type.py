@@ -40,7 +40,7 @@ class LinearFacts(Struct, frozen=True, kw_only=True):
     converged: bool
 
     @classmethod
-    def of(cls, result: LinearResult) -> LinearFacts:
+    def from_result(cls, result: LinearResult) -> LinearFacts:
         """Return what is on record of a result."""
         part = result.part
         return cls(
@@ -57,11 +57,11 @@ def _ask(session: LabelSession, rows: Positions, outputs: int, reasons: Sequence
     scores = np.zeros((len(rows), outputs))
     step = MAX_ANSWER_BYTES // (8 * len(first))
     for start in range(0, max(1, len(rows)), step):
-        asked = rows[start : start + step]
-        given = session.ask(m.AskPartialScores(asked.tobytes()), m.PartialScoresGiven)
-        if len(given.values) != 8 * len(asked) * len(first):
+        chunk = rows[start : start + step]
+        reply = session.ask(m.AskPartialScores(chunk.tobytes()), m.PartialScoresGiven)
+        if len(reply.values) != 8 * len(chunk) * len(first):
             raise MalformedMessage(f"{session.peer} gave other partial scores than it was asked for")
-        values = np.frombuffer(given.values, dtype="<f8").reshape(-1, len(first))
+        values = np.frombuffer(reply.values, dtype="<f8").reshape(-1, len(first))
         if not np.isfinite(values).all():
             raise MalformedMessage(f"{session.peer} gave a partial score that is not finite")
         scores[start : start + step, first] = values

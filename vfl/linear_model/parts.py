@@ -46,7 +46,7 @@ class LinearTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _check(self.limit is None or 0 < self.limit < math.inf, "limit that is not above 0")
 
     @classmethod
-    def of(
+    def from_coefficients(
         cls, columns: list[str], scaling: Scaling, coefficients: Float64, mean: Float64 | None = None
     ) -> LinearTerms:
         """Terms of scaled columns; the mean is by default what stands for a missing value."""
@@ -98,7 +98,7 @@ class LinearFeaturePart(
 
     @property
     def features(self) -> list[str]:
-        """Columns whose contributions can be told."""
+        """Columns whose contributions may be reported."""
         return self.terms.columns
 
     @property
@@ -182,7 +182,7 @@ class LinearLabelPart(
 
     @property
     def features(self) -> list[str]:
-        """What the label party tells contributions of: its columns, then parties that do not know a customer.
+        """Features with contributions: the label party's columns, then parties that do not know a customer.
 
         A party whose unknown customers count as the mean of its columns is left out.
         """

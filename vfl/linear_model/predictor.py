@@ -26,7 +26,7 @@ def partial_scores(part: LinearFeaturePart, columns: Float32, reasons: Sequence[
     Args:
         part: the party's part.
         columns: float32 [rows, columns of the party's table], NaN where missing.
-        reasons: for each column of the model the name under which it may be told; empty for one sum of all.
+        reasons: for each column of the model the name that it is reported under; empty for one sum of all.
 
     Returns:
         float64 [rows, distinct names]: sums of columns of one name, names in the order of their first
@@ -46,11 +46,11 @@ def partial_scores(part: LinearFeaturePart, columns: Float32, reasons: Sequence[
 
 
 def places(reasons: Sequence[str], columns: int) -> Integers:
-    """For each of so many columns the first one that is told with it, int64 [columns]."""
+    """For each column the first one of the same reason, int64 [columns]."""
     if not reasons:
         return np.zeros(columns, dtype=np.int64)
     first: dict[str, int] = {}
-    return np.array([first.setdefault(name, at) for at, name in enumerate(reasons)], dtype=np.int64)
+    return np.array([first.setdefault(name, number) for number, name in enumerate(reasons)], dtype=np.int64)
 
 
 class LinearPredictor(Predictor):

@@ -28,7 +28,7 @@ class ModelType:
         question: the message that asks.
         predictor: makes a label party's part ready to score.
         ask: asks a feature party about positions; given how many outputs its part has, and the names under
-            which it lets contributions be told. Returns what it says, [rows, outputs].
+            which it allows contributions. Returns what it says, [rows, outputs].
         answer: a feature party's reply about rows float32 [rows, columns of its part], under such names.
         merge: puts the parts of all parties together into one JSON document; given the label party's part,
             the feature parties' by name, and the label party's name. Raises StateError where one is absent

@@ -15,7 +15,7 @@ class FeaturePart(Protocol):
 
     Attributes:
         columns: names of the columns of the party's table that it takes.
-        features: those whose contributions can be told.
+        features: those whose contributions may be reported.
         outputs: how many numbers it says of a row at most; 0 where it is never asked.
     """
 
@@ -51,7 +51,7 @@ class LabelPart(Protocol):
         params: the parameters it was trained with.
         objective: XGBoost's name of what was minimised.
         columns: names of the columns of the label party's table that it takes.
-        features: what the label party tells contributions of.
+        features: those that have contributions at the label party.
         owners: names of the feature parties.
         peers: their parts as far as they are known here, in the order of ``owners``.
     """

@@ -65,10 +65,10 @@ class Predictor(Protocol):
         parts = []
         for start in range(0, max(1, len(columns)), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            known_here = [np.flatnonzero(at[block] >= 0) for at in position]
+            known_here = [np.flatnonzero(rank[block] >= 0) for rank in position]
             answers_here = [
-                given if given is None else given[at[block][rows]]
-                for given, at, rows in zip(answers, position, known_here, strict=True)
+                values if values is None else values[rank[block][rows]]
+                for values, rank, rows in zip(answers, position, known_here, strict=True)
             ]
             parts.append(self.margins(self.gather(columns[block], answers_here, known_here)))
         return np.concatenate(parts)

@@ -122,7 +122,11 @@ class AlignmentWorker:
             )
         positions = self._positions(request.positions)
         alignment = Alignment.fix(
-            opened.alignment, self._peer, opened.mode, request.key, [self._keys[at] for at in positions]
+            opened.alignment,
+            self._peer,
+            opened.mode,
+            request.key,
+            [self._keys[position] for position in positions],
         )
         self._store.save_alignment(alignment)
         return m.AlignmentFixed(len(positions), alignment.fingerprint)
@@ -140,7 +144,7 @@ class AlignmentWorker:
             raise OutOfRange(f"positions must be below {len(self._keys)} and no more than were announced")
         if len(np.unique(positions)) < len(positions):
             raise OutOfRange("positions must not repeat")
-        return [int(at) for at in positions]
+        return [int(position) for position in positions]
 
     @property
     def _request(self) -> m.OpenAlignment:

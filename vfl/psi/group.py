@@ -82,13 +82,13 @@ def split(points: bytes) -> list[bytes]:
     """Return the single encodings; raises MalformedMessage where the bytes are not whole points."""
     if len(points) % POINT_BYTES:
         raise MalformedMessage(f"{len(points)} bytes are not whole points of {POINT_BYTES} bytes")
-    return [points[at : at + POINT_BYTES] for at in range(0, len(points), POINT_BYTES)]
+    return [points[start : start + POINT_BYTES] for start in range(0, len(points), POINT_BYTES)]
 
 
 def _spread(work: Callable[[Sequence[_Item]], bytes], items: Sequence[_Item]) -> bytes:
     """Return the results of ``work`` on consecutive parts of ``items``, joined in order."""
     size = max(_LEAST_PART, -(-len(items) // processors()))
-    parts = [items[at : at + size] for at in range(0, len(items), size)]
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
     if len(parts) < 2:
         return work(items)
     with ThreadPoolExecutor(len(parts)) as pool:

@@ -136,14 +136,14 @@ class IdentifierReport:
 
     Attributes:
         rows: rows of the source.
-        kept: rows that have a key now.
+        rows_with_key: rows that have a key now.
         empty: rows without a usable value in at least one field.
         duplicate_keys: keys that more than one row has.
         duplicate_rows: rows that have such a key, the first ones included.
     """
 
     rows: int
-    kept: int
+    rows_with_key: int
     empty: int
     duplicate_keys: int
     duplicate_rows: int
@@ -151,7 +151,7 @@ class IdentifierReport:
     @property
     def dropped(self) -> int:
         """Rows left out, for whichever reason."""
-        return self.rows - self.kept
+        return self.rows - self.rows_with_key
 
 
 @dataclass(frozen=True, repr=False)

@@ -108,12 +108,12 @@ def _intersect(
     total = len(keys) + rows
 
     def own_chunks() -> Iterator[bytes]:
-        for at in range(0, len(keys), CHUNK_ROWS):
-            yield mask(hash_to_group([keys[row] for row in order[at : at + CHUNK_ROWS]]), scalar)
+        for start in range(0, len(keys), CHUNK_ROWS):
+            yield mask(hash_to_group([keys[row] for row in order[start : start + CHUNK_ROWS]]), scalar)
 
     def their_chunks() -> Iterator[bytes]:
-        for at in range(0, rows, CHUNK_ROWS):
-            yield _fetch(session, at, min(CHUNK_ROWS, rows - at))
+        for start in range(0, rows, CHUNK_ROWS):
+            yield _fetch(session, start, min(CHUNK_ROWS, rows - start))
 
     own = bytearray()
     for points in _ahead(own_chunks()):
@@ -173,8 +173,8 @@ def _common_to_all(common: Mapping[str, _Common]) -> dict[str, _Common]:
     result = {}
     for peer, each in common.items():
         by_row = np.argsort(each.own)
-        found = by_row[np.searchsorted(each.own, keep, sorter=by_row)]
-        result[peer] = _Common(keep, places, each.theirs[found])
+        pairs = by_row[np.searchsorted(each.own, keep, sorter=by_row)]
+        result[peer] = _Common(keep, places, each.theirs[pairs])
     return result
 
 

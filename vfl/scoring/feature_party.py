@@ -14,7 +14,7 @@ from vfl.scoring import messages as m
 from vfl.wire.message import Message
 
 TellReasons = Callable[[Sequence[str]], list[str]]
-"""For the columns of a part, the names under which contributions may be told; none where they may not."""
+"""For the columns of a part, the names under which contributions may be reported; none where they may not."""
 
 
 class ScoringWorker:
@@ -22,7 +22,7 @@ class ScoringWorker:
 
     Args:
         store: this party's alignments, columns and parts.
-        reasons: names that contributions may be told under.
+        reasons: names under which contributions may be reported.
     """
 
     def __init__(self, store: FeatureStore, reasons: TellReasons = lambda columns: []) -> None:
@@ -58,12 +58,12 @@ class _Answers:
     def to(self, question: Question) -> Message:
         if not isinstance(question, self._type.question):
             raise MalformedMessage(f"{type(question).__name__} is no question about this kind of model")
-        asked = self._columns[question.positions(len(self._columns))]
-        return self._type.answer(self._part, asked, self._reasons)
+        columns = self._columns[question.positions(len(self._columns))]
+        return self._type.answer(self._part, columns, self._reasons)
 
 
 class PartWorker:
-    """Hands over this party's part of one model; the policy has been asked before."""
+    """Returns this party's part of one model; the policy was checked before."""
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store

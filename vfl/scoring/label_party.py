@@ -32,8 +32,8 @@ class RemotePart:
         model_id: name of the model.
 
     Attributes:
-        reasons: by column of the party, the name under which its contribution may be told; columns of one
-            name are told as one value. Empty where the party forbids telling any.
+        reasons: by column of the party, the name under which its contribution may be reported; columns of
+            one name are reported as one value. Empty where the party forbids reasons.
 
     Raises:
         NotAligned: the party holds another alignment, or another part of this model.
@@ -102,8 +102,8 @@ def score(
     if list(table.names) != part.columns:
         raise DataError(f"the model was trained on the columns {', '.join(part.columns)}, in this order")
     answers = ask_all(sessions, alignments, part, model_id=model_id, on_progress=on_progress)
-    known = [table.rows_of(alignments[peer]) for peer in part.owners]
-    return ALGORITHMS.predictor(part).predict(table.columns, answers, known)
+    rows_in_label_table = [table.rows_of(alignments[peer]) for peer in part.owners]
+    return ALGORITHMS.predictor(part).predict(table.columns, answers, rows_in_label_table)
 
 
 def ask_all(
@@ -154,7 +154,7 @@ def ask_part(session: LabelSession, model_id: str) -> FeaturePart:
     """Ask a feature party to hand over its part of a model.
 
     Raises:
-        PeerRefused: its policy does not allow that, or it has no such share.
+        PeerRefused: its policy does not allow that, or it has no such part.
         StateError: what it sent is no part.
     """
     return ALGORITHMS.feature_part(session.ask(m.AskPart(model_id), m.PartGiven).part)

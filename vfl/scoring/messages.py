@@ -18,9 +18,9 @@ class OpenScoring(Message, frozen=True):
 
 
 class ScoringOpened(Message, frozen=True):
-    """``reasons[i]`` is the name under which the contribution of column i may be told.
+    """``reasons[i]`` is the name under which the contribution of column i may be reported.
 
-    Columns of one name are told as one value; an empty list forbids telling any. ``outputs`` is how many
+    Columns of one name are reported as one value; an empty list forbids reasons. ``outputs`` is how many
     numbers the party's part says of a customer at most.
     """
 

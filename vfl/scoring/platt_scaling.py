@@ -1,10 +1,10 @@
-"""How a model of the label party alone stands in for the joint one: its margins, put on the joint scale.
+"""Rescales the margins of a model of the label party alone, which scores in place of the joint model.
 
 The link is a straight line, ``scale * margin + offset``. For ``binary:logistic`` it is Platt scaling (Platt,
 Probabilistic outputs for support vector machines, 1999) towards the joint model's probabilities in place of
 labels: it minimises the cross-entropy against them. For ``reg:squarederror`` it is least squares, for
-``count:poisson`` least squares towards logarithms of counts. Ranks are those of the model alone; what is
-mended is that its probabilities would be too sure or too cautious.
+``count:poisson`` least squares towards logarithms of counts. Ranks stay those
+of the model alone; its probabilities are corrected where they would be too sure or too cautious.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def fit(margins: Floats, joint: Float32, objective: str) -> PlattScaling:
     design = np.column_stack([margins.astype(np.float64), np.ones(len(margins))])
     target = joint.astype(np.float64)
     if objective == "binary:logistic":
-        found = _logistic(design, target)
+        solution = _logistic(design, target)
     else:
         if objective == "count:poisson":
             target = np.log(np.maximum(target, np.finfo(np.float32).tiny))
-        found = np.asarray(np.linalg.lstsq(design, target, rcond=None)[0], dtype=np.float64)
-    return PlattScaling(float(found[0]), float(found[1]))
+        solution = np.asarray(np.linalg.lstsq(design, target, rcond=None)[0], dtype=np.float64)
+    return PlattScaling(float(solution[0]), float(solution[1]))
 
 
 def _logistic(design: Float64, target: Float64) -> Float64:

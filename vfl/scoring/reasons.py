@@ -1,4 +1,4 @@
-"""Contributions as they may be told: by name, each party's columns of one name as one value."""
+"""Reasons: contributions by name, where a party's columns of one name are one value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vfl.model.part import LabelPart, PeerPart
 
 
 class Reasons(NamedTuple):
-    """Under which names contributions are told.
+    """The names under which contributions are reported.
 
     Attributes:
         names: party and name of each reason; the label party's first.
@@ -31,21 +31,21 @@ class Reasons(NamedTuple):
         return merged[:-1].T
 
 
-def names(part: LabelPart, label_party: str, told: Sequence[Sequence[str]]) -> Reasons:
-    """Name the reasons: the label party's features by their own names, others as their owner tells them.
+def names(part: LabelPart, label_party: str, names_by_peer: Sequence[Sequence[str]]) -> Reasons:
+    """Name the reasons: the label party's features by their own names, others by their owner's.
 
     Args:
         part: the label party's part.
         label_party: its name.
-        told: by feature party, the name of each of its columns; equal names are one reason. A party that is
-            never asked may tell none.
+        names_by_peer: by feature party, the name of each of its columns; equal names are one reason. A party
+            that is never asked may give none.
 
     Raises:
-        NotAligned: a feature party tells another number of names than it has columns.
+        NotAligned: a feature party gives another number of names than it has columns.
     """
     by_feature: list[tuple[str, str] | None] = [(label_party, column) for column in part.features]
     peers: Sequence[PeerPart] = part.peers
-    for party, peer, their_names in zip(part.owners, peers, told, strict=True):
+    for party, peer, their_names in zip(part.owners, peers, names_by_peer, strict=True):
         if not their_names and not peer.outputs:
             by_feature += [None] * len(peer.shown)
         elif len(their_names) == len(peer.shown):

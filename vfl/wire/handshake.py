@@ -2,7 +2,7 @@
 
 Its frames begin with version byte 0 and are read by every version there will be: fields may be added to
 them, none may change its meaning or go. A refusal of another version travels in such a frame too, so that
-whoever cannot be understood is told so in words that it understands.
+a peer of another version gets a reply that it can read.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from vfl.wire.codec import Envelope, decode, decode_answer, decoder_of
 from vfl.wire.message import Message
 
 NEW, CLOSED, FAILED = "new", "closed", "failed"
-"""States of a job that every conversation has: before its opening, after its end, and broken off."""
+"""States of a job that every conversation has: before its opening, after its end, and failed."""
 
 GENERAL_REVEALS = {
     "Hello": "which release the label party runs",
@@ -79,15 +79,15 @@ class Protocol:
             ValueError: a kind of message is part of the protocol already, or has no sentence.
         """
         kinds = {kind for step in conversation.steps for kind in (step.request, step.reply)}
-        if taken := sorted(kind.__name__ for kind in kinds if kind.__name__ in self._reveals):
-            raise ValueError(f"the protocol has messages of these names already: {', '.join(taken)}")
+        if duplicates := sorted(kind.__name__ for kind in kinds if kind.__name__ in self._reveals):
+            raise ValueError(f"the protocol has messages of these names already: {', '.join(duplicates)}")
         if kinds != set(conversation.reveals):
             raise ValueError("a conversation says of each of its messages, and of no other, what it reveals")
         self._steps += conversation.steps
         self._reveals |= {kind.__name__: words for kind, words in conversation.reveals.items()}
         self._after = {(step.before, step.request): step.after for step in self._steps}
         self._replies = {step.request: step.reply for step in self._steps}
-        self.reply_names = {asked.__name__: given.__name__ for asked, given in self._replies.items()}
+        self.reply_names = {request.__name__: reply.__name__ for request, reply in self._replies.items()}
         self.closings = frozenset(
             step.request.__name__ for step in self._steps if step.after == CLOSED != step.before
         )

@@ -51,21 +51,21 @@ class FeatureSession:
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being worked on."""
+        """Whether a request is in progress."""
         return self._lock.locked()
 
     def end(self) -> None:
-        """Answer nothing more; waits for a request that is being worked on."""
+        """End the job: refuses later requests, and waits for the one in progress."""
         with self._lock:
             self.state, self._last = FAILED, None
 
     def answer(self, envelope: Envelope[Message], handler: Handler) -> Envelope[Message]:
-        """Return the reply to one request, a :class:`~vfl.wire.messages.Refusal` included in none.
+        """Return the reply to one request; no reply is a :class:`~vfl.wire.messages.Refusal`.
 
-        A repetition that comes while the request is still being worked on waits for its answer.
+        A repetition that comes while the request is still in progress waits for its answer.
 
         Raises:
-            Replayed, OutOfSequence: refused at the door; the job goes on.
+            Replayed, OutOfSequence: refused before the handler; the job continues.
             VflError: the handler refused; the job has failed.
         """
         with self._lock:
@@ -90,7 +90,7 @@ class FeatureSession:
 
 
 class _Answered(NamedTuple):
-    """The last request of a job, and how it was answered; an error of no family is not kept."""
+    """The last request of a job and its outcome: None for an error that is no `VflError`."""
 
     request: Envelope[Message]
     outcome: Envelope[Message] | VflError | None

@@ -125,7 +125,7 @@ def test_data_that_changed_since_it_was_aligned_is_noticed(label: LabelParty, ba
         label.train(params=PARAMS)
 
 
-def test_a_share_stays_where_it_is_without_consent(
+def test_a_part_stays_where_it_is_without_consent(
     bank: Config, make_party: Any, grant: Any, serve: Any, join: Any
 ) -> None:
     """A feature party that does not allow export keeps its part; training and scoring work all the same."""

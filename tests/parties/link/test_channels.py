@@ -26,6 +26,7 @@ def test_a_handshake_comes_first_and_each_exchange_is_recorded_and_logged(
     channel = channel_to_peers(transport, ledger, pair.bank, retrying=retrying)
     agreed = pair.agreements.obtain("score", ["bureau"], model="m1", alignment="a1")
     before = ledger.head()[0]
+    caplog.clear()
     with caplog.at_level(logging.INFO, "parties"):
         LabelSession(channel, "bureau", "job1", contract=agreed.digest).ask(pair.opening, m.ScoringOpened)
     entries = [entry for entry, _ in ledger.entries()][before:]

@@ -99,7 +99,9 @@ class Adding(Phase):
 
     def _add(self, first: int, residues: Limbs) -> None:
         index = np.arange(len(residues), dtype=np.int64)
-        self._sums = self._modulus.multiply(self._sums, self._histogram.of(residues, index, index + first))
+        self._sums = self._modulus.multiply(
+            self._sums, self._histogram.sum_by_bin(residues, index, index + first)
+        )
 
 
 class Added(Phase):

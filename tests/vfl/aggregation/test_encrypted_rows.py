@@ -31,10 +31,10 @@ class Counting(Encryptor):
 
 def encrypted_for(*known, order=None):
     """Gradients that parties knowing these rows are to take, and their encryptor."""
-    takers = np.bincount(np.concatenate(known), minlength=ROWS)
-    order = np.flatnonzero(takers) if order is None else order
+    recipients_per_row = np.bincount(np.concatenate(known), minlength=ROWS)
+    order = np.flatnonzero(recipients_per_row) if order is None else order
     encryptor = Counting(KEY)
-    return encryptor, encrypted_pairs(encryptor, PACKING, G, H, order, takers)
+    return encryptor, encrypted_pairs(encryptor, PACKING, G, H, order, recipients_per_row)
 
 
 def values_of(ciphertexts):
@@ -52,14 +52,14 @@ def test_each_asked_row_has_its_own_gradient():
     """Rows asked in any order come back as ciphertexts of just their gradients and hessians."""
     rows = RNG.permutation(ROWS)[: CHUNK_ROWS + 5]
     _, encrypted = encrypted_for(rows, order=np.sort(rows))
-    np.testing.assert_array_equal(values_of(encrypted.of(rows)), expected(rows))
+    np.testing.assert_array_equal(values_of(encrypted.ciphertexts(rows)), expected(rows))
 
 
 def test_a_lone_party_leaves_nothing_in_memory():
     """What the only party has taken in order is let go, so that memory does not grow with the rows."""
     encryptor, encrypted = encrypted_for(np.arange(ROWS))
     for start in range(0, ROWS, 1000):
-        encrypted.of(np.arange(start, min(start + 1000, ROWS)))
+        encrypted.ciphertexts(np.arange(start, min(start + 1000, ROWS)))
         assert encrypted.held_bytes <= CHUNK_BYTES
     assert (encrypted.held_bytes, encryptor.rows) == (0, ROWS)
 
@@ -70,7 +70,8 @@ def test_parties_share_one_encryption_of_a_row():
     encryptor, encrypted = encrypted_for(*known)
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(
-            lambda rows: [encrypted.of(rows[at : at + 500]) for at in range(0, len(rows), 500)], known
+            lambda rows: [encrypted.ciphertexts(rows[at : at + 500]) for at in range(0, len(rows), 500)],
+            known,
         )
     first, second = np.concatenate(first), np.concatenate(second)
     np.testing.assert_array_equal(first[::3], second)
@@ -83,17 +84,17 @@ def test_a_party_that_lags_keeps_only_what_it_has_yet_to_take(second_starts):
     """Rows of one party alone are let go although another has not begun."""
     known = [np.arange(ROWS), np.arange(ROWS - second_starts, ROWS)]
     _, encrypted = encrypted_for(*known)
-    encrypted.of(known[0])
+    encrypted.ciphertexts(known[0])
     whole_chunks = -(-second_starts // CHUNK_ROWS)
     assert 0 < encrypted.held_bytes <= (whole_chunks + 1) * CHUNK_BYTES
-    encrypted.of(known[1])
+    encrypted.ciphertexts(known[1])
     assert encrypted.held_bytes == 0
 
 
 def test_rows_outside_the_asked_chunks_are_not_encrypted():
     """A party that takes no part in a tree costs no encryption of the rows that it alone knows."""
     encryptor, encrypted = encrypted_for(np.arange(ROWS))
-    encrypted.of(np.arange(2 * CHUNK_ROWS, 2 * CHUNK_ROWS + 10))
+    encrypted.ciphertexts(np.arange(2 * CHUNK_ROWS, 2 * CHUNK_ROWS + 10))
     assert encryptor.rows == CHUNK_ROWS
 
 
@@ -103,10 +104,10 @@ def test_randomness_is_made_ahead_once_a_tree_is_encrypted():
     encryptor, encrypted = encrypted_for(rows)
     with randomness_ahead(encryptor, 1_000) as ahead:
         ahead(encrypted.complete)
-        encrypted.of(rows[: 3 * CHUNK_ROWS])
+        encrypted.ciphertexts(rows[: 3 * CHUNK_ROWS])
         time.sleep(0.05)
         assert encryptor.prepared == 0
-        encrypted.of(rows[3 * CHUNK_ROWS :])
+        encrypted.ciphertexts(rows[3 * CHUNK_ROWS :])
         for _ in range(500):
             if encryptor.prepared >= 1_000:
                 break

@@ -53,7 +53,9 @@ def test_sums_equal_the_naive_ones(seed, rows, widths, part):
     values = [int(v) for v in rng.integers(2, 2**62, rows)]
     columns = np.flatnonzero(rng.random(len(widths)) < 0.8)
     node = np.flatnonzero(rng.random(rows) < part)
-    sums = EncryptedHistogram(MODULUS, plan(bins, n_bins, columns)).of(residues_of(values), node, node)
+    sums = EncryptedHistogram(MODULUS, plan(bins, n_bins, columns)).sum_by_bin(
+        residues_of(values), node, node
+    )
     assert to_ints(MODULUS.from_residues(sums)) == naive(values, bins, n_bins, columns, node)
 
 
@@ -91,7 +93,9 @@ def test_sharing_saves_multiplications(rows, fraction):
     bins = np.stack([np.clip(risk * 2 + rng.normal(size=rows) + 5, 0, 10) for _ in range(6)], axis=1)
     bins, n_bins, every = bins.astype(np.uint8), np.full(6, 11), np.arange(rows)
     counting = Counting()
-    EncryptedHistogram(counting, plan(bins, n_bins, np.arange(6))).of(residues_of([3] * rows), every, every)
+    EncryptedHistogram(counting, plan(bins, n_bins, np.arange(6))).sum_by_bin(
+        residues_of([3] * rows), every, every
+    )
     assert counting.multiplications < rows * 6 * fraction
 
 
@@ -101,9 +105,9 @@ def test_sums_by_blocks_of_rows_are_the_same(block_rows):
     bins, n_bins = table(4, 300, [3, 9, 30])
     residues = residues_of([int(v) for v in np.random.default_rng(4).integers(2, 2**62, 300)])
     sets, node = plan(bins, n_bins, np.arange(3)), np.arange(0, 300, 2)
-    at_once = EncryptedHistogram(MODULUS, sets).of(residues, node, node)
+    at_once = EncryptedHistogram(MODULUS, sets).sum_by_bin(residues, node, node)
     np.testing.assert_array_equal(
-        EncryptedHistogram(MODULUS, sets, block_rows).of(residues, node, node), at_once
+        EncryptedHistogram(MODULUS, sets, block_rows).sum_by_bin(residues, node, node), at_once
     )
 
 

@@ -74,13 +74,13 @@ def test_a_refusal_says_what_to_do():
     """Other terms, too many attempts and a damaged draft each end in the remedy given."""
     store = Memory()
     Journal(store, "m", b"a").tell()
-    with pytest.raises(NotAligned, match=r"other terms.*; do it anew"):
-        Journal(store, "m", b"b", remedy="do it anew")
-    with pytest.raises(NotAllowed, match=r"1 times and was; do it anew"):
-        Journal(store, "m", b"a", most=1, remedy="do it anew")
+    with pytest.raises(NotAligned, match=r"other terms.*; do it again"):
+        Journal(store, "m", b"b", remedy="do it again")
+    with pytest.raises(NotAllowed, match=r"1 times, the most that is allowed; do it again"):
+        Journal(store, "m", b"a", most=1, remedy="do it again")
     store.append_journal("m", b'{"type":')
-    with pytest.raises(StateError, match=r"journal of m is damaged; do it anew"):
-        Journal(store, "m", b"a", remedy="do it anew")
+    with pytest.raises(StateError, match=r"journal of m is damaged; do it again"):
+        Journal(store, "m", b"a", remedy="do it again")
 
 
 def test_entries_come_back_in_their_order():

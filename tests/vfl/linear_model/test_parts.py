@@ -10,7 +10,7 @@ from vfl.linear_model.parts import LinearFeaturePart, LinearLabelPart, LinearPee
 from vfl.linear_model.scaling import Scaling
 
 X = np.array([[1.0, 10.0], [2.0, np.nan], [4.0, 30.0]], dtype=np.float32)
-TERMS = LinearTerms.of(["a", "b"], Scaling.fit(X, standardise=True), np.array([0.1, -1 / 3]))
+TERMS = LinearTerms.from_coefficients(["a", "b"], Scaling.fit(X, standardise=True), np.array([0.1, -1 / 3]))
 
 
 def test_parts_are_read_as_they_were_written():

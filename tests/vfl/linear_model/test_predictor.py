@@ -20,7 +20,9 @@ LOSSES = ["logistic", "squared", "poisson"]
 def random_terms(rng, width, standardise=True):
     columns = rng.normal(size=(50, width)).astype(np.float32) * 3 + 1
     names = [f"x{number}" for number in range(width)]
-    return LinearTerms.of(names, Scaling.fit(columns, standardise=standardise), rng.normal(size=width))
+    return LinearTerms.from_coefficients(
+        names, Scaling.fit(columns, standardise=standardise), rng.normal(size=width)
+    )
 
 
 def random_woe(rng, width):
@@ -32,7 +34,9 @@ def random_woe(rng, width):
         )
         for column in range(1, width + 1)
     ]
-    terms = LinearTerms.of(names[1:], Scaling.none(width), rng.normal(size=width), rng.normal(size=width))
+    terms = LinearTerms.from_coefficients(
+        names[1:], Scaling.none(width), rng.normal(size=width), rng.normal(size=width)
+    )
     return terms, Binning(columns=names, coded=coded)
 
 

@@ -15,7 +15,7 @@ def linear(*peers):
     return LinearLabelPart(
         params=LinearParams(),
         intercept=0.0,
-        terms=LinearTerms.of(["age"], Scaling.none(1), np.ones(1)),
+        terms=LinearTerms.from_coefficients(["age"], Scaling.none(1), np.ones(1)),
         owners=[f"peer{number}" for number in range(1, len(peers) + 1)],
         peers=list(peers),
     )

@@ -59,7 +59,7 @@ class Directions:
         l2, l1: factors of half the squared and of the absolute coefficients.
         tol: no direction is offered whose largest coefficient is smaller.
         most: directions that are offered at most.
-        before: float64 [f] each, directions that were offered before training was broken off. They are
+        before: float64 [f] each, directions that were offered before training was interrupted. They are
             offered again in their order, and only then new ones, so that no attempt adds to what the label
             party knows. An honest one asks for them anyway.
 
@@ -90,7 +90,7 @@ class Directions:
         self._curvature = np.zeros((f, f))
         self.w = np.zeros(f)
         self._directions, self._coefficients = np.zeros((f, 0)), np.zeros(0)
-        # The signs that the label party was told to count on, where it was then, and whether it left them.
+        # The signs in the last offer's L1 term, the coefficients at that time, and whether the signs changed.
         self._face: Float64 | None = None
         self._before = np.zeros(0)
         self._crossed = False
@@ -105,7 +105,7 @@ class Directions:
         return self._directions.T[count:]
 
     def curve(self, products: Float64, block: Float64) -> None:
-        """Take new curvatures.
+        """Set new curvatures.
 
         Args:
             products: [f (f + 1) / 2], curvature-weighted sums of products of ``components``, in the order of
@@ -135,7 +135,7 @@ class Directions:
         return quadratic_minimum(Q, slope, penalty, self.w) - self.w
 
     def offer(self, step: Float64) -> Offer | None:
-        """Offer a step; nothing where it is small or would take a direction more than are offered."""
+        """Offer a step; None where it is small or would need one direction too many."""
         if np.abs(step).max(initial=0.0) <= self._tol:
             return None
         if self._crossed:
@@ -164,7 +164,7 @@ class Directions:
         return Offer(values, base, mixing, bounded, self._l2 * (moves.T @ moves), linear)
 
     def combine(self, coefficients: Float64) -> None:
-        """Take the label party's coefficients [offered] of the directions."""
+        """Set the label party's coefficients [offered] of the directions."""
         self._coefficients = coefficients
         self.w = self._combined(coefficients)
         self._crossed = self._face is not None and not np.array_equal(self._face, np.sign(self.w))
@@ -191,7 +191,7 @@ class Directions:
         return within, new
 
     def _retreat(self) -> tuple[Float64, Float64, bool, Float64]:
-        """Room between the coefficients before signs were left and the first zero on the way.
+        """The segment from the coefficients before a sign changed to the first zero on the way.
 
         The penalty is exact there, so the label party ends no worse than before, and the coefficient at the
         zero can be left out.

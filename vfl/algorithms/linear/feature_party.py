@@ -69,8 +69,8 @@ class Fitting(Phase):
 
     Attributes:
         training: opened.
-        rounds: how many may still come.
-        curved: whether curvatures have come.
+        rounds: number of rounds left.
+        curved: whether it has curvatures.
     """
 
     training: FeatureTraining
@@ -82,7 +82,7 @@ class Fitting(Phase):
         """Combine directions, and begin a round."""
         training = self.training
         if not self.rounds:
-            raise NotAllowed("the job has had all its rounds")
+            raise NotAllowed("the job has no rounds left")
         if not (request.curvatures or self.curved):
             raise OutOfSequence("the first round brings curvatures")
         if request.slots > training.per_plaintext:

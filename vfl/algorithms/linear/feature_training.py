@@ -25,7 +25,7 @@ from vfl.trace import span
 
 
 class Direction(Struct, frozen=True, tag="direction", forbid_unknown_fields=True):
-    """An entry of the journal: a direction that is offered, by its coefficients."""
+    """A journal entry: an offered direction, by its coefficients."""
 
     coefficients: list[float]
 
@@ -101,12 +101,12 @@ class FeatureTraining:
             self._curvature_sums.add(residues, first)
 
     def gradient_sums(self) -> Limbs:
-        """Return residues [columns, limbs] of the sums over all rows, and begin anew."""
+        """Return residues [columns, limbs] of the sums over all rows, and reset them."""
         with span("sum columns"):
             return self._residual_sums.take()
 
     def product_sums(self) -> Limbs:
-        """Return residues of the packed sums of products of two columns, and begin anew."""
+        """Return residues of the packed sums of products of two columns, and reset them."""
         with span("sum products"):
             sums = self._curvature_sums.take()
             return self.key.modulus.pack(sums, self.per_plaintext, self.slots.layout.width)

@@ -1,4 +1,4 @@
-"""The label party's side of linear models: it fits all that is offered to it, and asks for more."""
+"""The label party's side of linear models: each round it fits coefficients of all offered directions."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ class _Training:
         self._params, self._peers, self._binning = params, list(sessions), binning
         y, weights = table.labels.astype(np.float64), _weights(table)
         LOSSES[params.loss].check_labels(y[weights > 0])
-        known = [table.rows_of(alignments[peer]) for peer in sessions]
-        self._design = Design.of(table, params, binning, dict(zip(sessions, known, strict=True)))
+        rows_in_label_table = [table.rows_of(alignments[peer]) for peer in sessions]
+        self._design = Design.from_table(
+            table, params, binning, dict(zip(sessions, rows_in_label_table, strict=True))
+        )
         self._problem = Problem(
             params, self._design.columns, y, weights, len(sessions), private_key.derived(b"rotation")
         )
@@ -93,11 +95,11 @@ class _Training:
         self._encryptor, decryptor = Encryptor(private_key, profile), Decryptor(private_key)
         self._remotes = [
             RemoteParty(session, KnownRows(rows, n), self._encryptor, decryptor, self._slots)
-            for session, rows in zip(sessions.values(), known, strict=True)
+            for session, rows in zip(sessions.values(), rows_in_label_table, strict=True)
         ]
-        every = np.concatenate([np.zeros(0, dtype=np.int64), *known])
+        every = np.concatenate([np.zeros(0, dtype=np.int64), *rows_in_label_table])
         self._recipients = np.bincount(every, minlength=n)
-        order = common_order(n, known, [alignments[peer] for peer in self._peers])
+        order = common_order(n, rows_in_label_table, [alignments[peer] for peer in self._peers])
         self._order = order[self._recipients[order] > 0]
 
     def open(self, pool: ThreadPoolExecutor, model_id: str, alignments: Mapping[str, Alignment]) -> None:
@@ -122,7 +124,7 @@ class _Training:
         list(pool.map(RemoteParty.open, self._remotes, openings))
 
     def fit(self, pool: ThreadPoolExecutor, on_progress: Progress) -> LinearResult:
-        """Run rounds until no feature party would move, then let all store their parts."""
+        """Run rounds until no feature party offers a step, then have all parties store their parts."""
         problem, params, history = self._problem, self._params, list[float]()
         self._solve()
         offered = bool(self._remotes)
@@ -179,7 +181,7 @@ class _Training:
                 )
                 for peer, remote in zip(self._peers, self._remotes, strict=True)
             ],
-            binning=self._binning and self._binning.own.of_kept(),
+            binning=self._binning and self._binning.own.of_selected(),
         )
         directions = {
             peer: remote.directions for peer, remote in zip(self._peers, self._remotes, strict=True)

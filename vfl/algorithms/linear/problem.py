@@ -41,7 +41,7 @@ class Offered:
     linear: Float64 = field(default_factory=lambda: np.zeros(0))
 
     def add(self, values: Float64) -> None:
-        """Take a new direction [n], with a coefficient of 0."""
+        """Add a new direction [n], with a coefficient of 0."""
         self.values = np.column_stack([self.values, values])
         self.coefficients = np.append(self.coefficients, 0.0)
 
@@ -139,7 +139,7 @@ class Problem:
 
     def outdated(self, curvatures: Float64) -> bool:
         """Whether feature parties need these curvatures: they have none, or others by `STALE`, or other own
-        columns take part. Where the answer is yes these are what they have from then on."""
+        columns take part. If so, these become the reference."""
         part = self._taking_part()
         if self._reference is not None:
             reference, reference_part = self._reference

@@ -147,7 +147,9 @@ class RemoteParty:
         eigenvalues = np.linalg.eigvalsh(square)
         convex = np.allclose(square, square.T) and eigenvalues[0] >= -CONVEX * abs(eigenvalues[-1])
         if not np.isfinite(values).all() or not convex:
-            raise MalformedMessage(f"{self._session.peer} offered a direction that is no direction")
+            raise MalformedMessage(
+                f"{self._session.peer} offered a direction with a number that is not finite"
+            )
         if len(values):
             offered.add(self.rows.spread(values))
             self.directions += 1

@@ -59,17 +59,19 @@ class WeightedSums:
         bits = (np.concatenate(values)[:, None] >> np.arange(WEIGHT_BITS)) & 1
         self._bin, bit = np.nonzero(bits)
         self._group = (np.concatenate(column_of)[self._bin] * WEIGHT_BITS + bit).astype(np.int32)
-        self._taken: Limbs | None = None
+        self._block_sums: Limbs | None = None
 
     def add(self, residues: Limbs, first: int) -> None:
         """Take the residues [m, limbs] of rows ``first`` to ``first + m - 1``."""
         index = np.arange(len(residues), dtype=np.int64)
-        sums = self._sums.of(residues, index, index + first)
-        self._taken = sums if self._taken is None else self._key.modulus.multiply(self._taken, sums)
+        sums = self._sums.sum_by_bin(residues, index, index + first)
+        self._block_sums = (
+            sums if self._block_sums is None else self._key.modulus.multiply(self._block_sums, sums)
+        )
 
     def take(self) -> Limbs:
         """Residues [columns, limbs] of the sums over the rows added since the last time."""
-        bins, self._taken = self._taken, None
+        bins, self._block_sums = self._block_sums, None
         if bins is None:
             raise ValueError("no row has been added")
         modulus = self._key.modulus

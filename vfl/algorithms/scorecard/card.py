@@ -49,15 +49,15 @@ def points_table(binning: Binning, coefficients: Float64, scale: Scale) -> list[
     """
     _check(binning, coefficients)
     columns = zip(binning.names, binning.coded, coefficients.tolist(), strict=True)
-    return [row for name, of, coefficient in columns for row in _rows(name, of, coefficient, scale)]
+    return [row for name, column, coefficient in columns for row in _rows(name, column, coefficient, scale)]
 
 
-def _rows(name: str, of: CodedColumn, coefficient: float, scale: Scale) -> Iterator[PointsRow]:
-    bounds = [None, *of.cuts, None]
-    points = scale.points(np.array([*of.woe, of.missing]), np.array(coefficient)).tolist()
-    for low, high, woe, value in zip(bounds, bounds[1:], of.woe, points, strict=False):
+def _rows(name: str, column: CodedColumn, coefficient: float, scale: Scale) -> Iterator[PointsRow]:
+    bounds = [None, *column.cuts, None]
+    points = scale.points(np.array([*column.woe, column.missing]), np.array(coefficient)).tolist()
+    for low, high, woe, value in zip(bounds, bounds[1:], column.woe, points, strict=False):
         yield PointsRow(column=name, kind="values", low=low, high=high, woe=woe, points=value)
-    yield PointsRow(column=name, kind="missing", low=None, high=None, woe=of.missing, points=points[-1])
+    yield PointsRow(column=name, kind="missing", low=None, high=None, woe=column.missing, points=points[-1])
 
 
 def _check(binning: Binning, coefficients: Float64) -> None:

@@ -61,7 +61,7 @@ class Opening(Phase):
         prebins = pre_bin(columns, request.prebinning, request.max_prebins, self._min_rows)
         # On every attempt the same rows are counted in the same pre-bins.
         terms = terms_digest(msgspec.structs.replace(request, public_key=b"-"), columns, prebins.codes)
-        remedy = "bin anew under another name"
+        remedy = "bin again under another name"
         journal = Journal(self._store, binning_journal(request.binning), terms, remedy=remedy)
         job = BinningJob(self._store, request.binning, names, columns, prebins)
         shown = names if self._show_columns else [""] * len(names)
@@ -110,7 +110,7 @@ class Counting(Phase):
     def _add(self, first: int, residues: Limbs) -> None:
         with span("sum"):
             index = np.arange(len(residues), dtype=np.int64)
-            sums = self._sums.of(residues, index, index + first)
+            sums = self._sums.sum_by_bin(residues, index, index + first)
             self._totals = self._modulus.multiply(self._totals, sums)
 
     @answers(m.LabelCounts)

@@ -1,4 +1,4 @@
-"""The label party's side of binning: it counts labels by everybody's bins, merges them and codes them."""
+"""The label party's side of binning: it counts labels in all parties' bins, merges and codes these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vfl.algorithms.scorecard.params import BinningParams
 from vfl.algorithms.scorecard.prebinning import PreBins, pre_bin
 from vfl.algorithms.scorecard.remote_party import RemoteBins
 from vfl.algorithms.scorecard.selection import correlations, select
-from vfl.algorithms.scorecard.tables import BinnedColumn, bin_column, code_column, informative, with_kept
+from vfl.algorithms.scorecard.tables import BinnedColumn, bin_column, code_column, informative, with_selection
 from vfl.algorithms.scorecard.woe import Counts, weight_of_evidence
 from vfl.arrays import Bool, Float64, Integers
 from vfl.crypto.packing import FixedPoint, GradientPacking
@@ -128,15 +128,17 @@ class _BinningJob:
 
     def encrypted(self) -> EncryptedRows:
         """A ciphertext for each fit row that a feature party knows: its weight, and that times its label."""
-        n, known = len(self._fit), list(self._known.values())
-        takers = np.bincount(np.concatenate([np.zeros(0, np.int64), *known]), minlength=n)
-        order = common_order(n, known, [self._alignments[peer] for peer in self._known])
-        wanted = order[(self._fit & (takers > 0))[order]]
+        n, rows_in_label_table = len(self._fit), list(self._known.values())
+        recipients_per_row = np.bincount(
+            np.concatenate([np.zeros(0, np.int64), *rows_in_label_table]), minlength=n
+        )
+        order = common_order(n, rows_in_label_table, [self._alignments[peer] for peer in self._known])
+        wanted = order[(self._fit & (recipients_per_row > 0))[order]]
         unit = 2.0**self._packing.fraction_bits
         events, rows = (
-            np.rint(of * unit).astype(np.int64) for of in (self._counts.events, self._counts.rows)
+            np.rint(values * unit).astype(np.int64) for values in (self._counts.events, self._counts.rows)
         )
-        return encrypted_pairs(self._encryptor, self._packing, events, rows, wanted, takers)
+        return encrypted_pairs(self._encryptor, self._packing, events, rows, wanted, recipients_per_row)
 
     def count(self, remote: RemoteBins, encrypted: EncryptedRows) -> list[BinnedColumn]:
         """Have a feature party count labels, and bin its columns."""
@@ -149,11 +151,11 @@ class _BinningJob:
         ]
 
     def fix(self, remote: RemoteBins, binned: list[BinnedColumn]) -> list[ColumnTable]:
-        """Tell a feature party the bins of its columns with information; returns all their tables."""
+        """Send a feature party the bins of its informative columns; returns the tables of all its columns."""
         best = informative(binned, self._params.min_iv)
         bins = [m.WoeBins(c.table.column, c.ends.tolist(), c.woe, c.missing) for c in best]
         limits = self._params.max_correlation, self._params.max_vif
-        return with_kept(binned, remote.fix(m.FixBinning(bins, *limits)))
+        return with_selection(binned, remote.fix(m.FixBinning(bins, *limits)))
 
     def own(self) -> tuple[Binning, list[ColumnTable]]:
         """Bin the label party's own columns."""
@@ -165,14 +167,19 @@ class _BinningJob:
             place = _place("", column, name)
             binned.append(bin_column(place, counts, self._totals, self._totals, params))
         best = informative(binned, params.min_iv)
-        coded = [code_column(prebins, of.table.column, of.ends, of.woe, of.missing) for of in best]
+        coded = [
+            code_column(prebins, column.table.column, column.ends, column.woe, column.missing)
+            for column in best
+        ]
         strengths = correlations(woe_blocks(Binning(columns=names, coded=coded), columns))
         selected = select(strengths, params.max_correlation, params.max_vif)
         stored = [coded[position] for position in selected]
-        return Binning(columns=names, coded=stored), with_kept(binned, [column.column for column in stored])
+        return Binning(columns=names, coded=stored), with_selection(
+            binned, [column.column for column in stored]
+        )
 
     def unknown(self, remotes: Sequence[RemoteBins]) -> dict[str, float]:
-        """By feature party, the weight of evidence of customers that it does not know, where enough are."""
+        """By feature party with enough customers that it does not know, their weight of evidence."""
         unknown = {}
         for remote in remotes:
             known = self._sum(remote.rows)
@@ -191,16 +198,20 @@ class _BinningJob:
 
     def _sum(self, rows: Integers) -> Counts:
         """Counts [1] of some rows."""
-        return Counts(*(of[rows].sum(keepdims=True) for of in (self._counts.rows, self._counts.events)))
+        return Counts(
+            *(values[rows].sum(keepdims=True) for values in (self._counts.rows, self._counts.events))
+        )
 
     def _own_counts(self, prebins: PreBins, column: int) -> Counts:
         codes, n_bins = prebins.codes[:, column], int(prebins.n_bins[column])
 
-        def by_bin(of: Float64) -> Float64:
-            return np.bincount(codes, weights=of[self._fit], minlength=n_bins + 1)[:n_bins].astype(np.float64)
+        def by_bin(values: Float64) -> Float64:
+            return np.bincount(codes, weights=values[self._fit], minlength=n_bins + 1)[:n_bins].astype(
+                np.float64
+            )
 
         return Counts(by_bin(self._counts.rows), by_bin(self._counts.events))
 
 
 def _place(owner: str, column: int, name: str) -> ColumnTable:
-    return ColumnTable(owner=owner, column=column, name=name, bins=[], kept=False)
+    return ColumnTable(owner=owner, column=column, name=name, bins=[], selected=False)

@@ -1,6 +1,6 @@
 """Which neighbouring pre-bins become one bin, from their counts alone.
 
-A merge is told by ``ends``, int64 ascending: the last pre-bin of each bin, the last of all being the last
+A merge is given by ``ends``, int64 ascending: the last pre-bin of each bin, the last of all being the last
 pre-bin.
 """
 
@@ -39,8 +39,8 @@ def merge_bins(counts: Counts, totals: Counts, params: BinningParams) -> Integer
     if params.merging == "chi_merge":
         ends = chi_merge(counts, params.max_bins, params.significance)
     bins = merged(counts, ends)
-    kept = merge_small(np.stack([bins.rows, bins.events, bins.nonevents], axis=1), minimums)
-    return ends[kept]
+    positions = merge_small(np.stack([bins.rows, bins.events, bins.nonevents], axis=1), minimums)
+    return ends[positions]
 
 
 def merge_small(quantities: Float64, minimums: Float64) -> Integers:
@@ -57,9 +57,9 @@ def merge_small(quantities: Float64, minimums: Float64) -> Integers:
         short = [i for i, row in enumerate(left) if (row < minimums).any()]
         if not short:
             break
-        i = min(short, key=lambda at: float(left[at][0]))
+        i = min(short, key=lambda position: float(left[position][0]))
         sides = [side for side in (i - 1, i + 1) if 0 <= side < len(left)]
-        low = min(i, min(sides, key=lambda at: float(left[at][0])))
+        low = min(i, min(sides, key=lambda position: float(left[position][0])))
         left[low : low + 2] = [left[low] + left[low + 1]]
         del ends[low]
     return np.array(ends, dtype=np.int64)
@@ -120,15 +120,15 @@ def optimal_merge(
     rate = spans.event_rate
     any_shape = np.zeros_like(rate)
     orders = {"ascending": [rate], "descending": [-rate], "either": [rate, -rate], None: [any_shape]}
-    found = [_best_chain(value, order, max_bins) for order in orders[monotone]]
-    return max(found, key=lambda chain: chain[0])[1]
+    chains = [_best_chain(value, order, max_bins) for order in orders[monotone]]
+    return max(chains, key=lambda chain: chain[0])[1]
 
 
 def _spans(counts: Counts) -> Counts:
     """Counts [n, n] of pre-bins i to j taken together; nothing below the diagonal."""
 
-    def sums(of: Float64) -> Float64:
-        until = np.concatenate([[0.0], np.cumsum(of)])
+    def sums(counts: Float64) -> Float64:
+        until = np.concatenate([[0.0], np.cumsum(counts)])
         return np.triu(until[None, 1:] - until[:-1, None])
 
     return Counts(sums(counts.rows), sums(counts.events))

@@ -75,7 +75,7 @@ class FixBinning(Message, frozen=True):
 class BinningFixed(Message, frozen=True):
     """Which columns are kept."""
 
-    kept: Annotated[list[Small], Meta(max_length=MAX_COLUMNS)]
+    selected: Annotated[list[Small], Meta(max_length=MAX_COLUMNS)]
 
 
 CONVERSATION = Conversation(

@@ -43,14 +43,14 @@ class ColumnTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         column: number in the owner's table.
         name: as the owner shows it, or "".
         bins: its lines.
-        kept: whether it was selected.
+        selected: whether the model uses it.
     """
 
     owner: str
     column: int
     name: str
     bins: list[BinRow]
-    kept: bool
+    selected: bool
 
     @property
     def iv(self) -> float:

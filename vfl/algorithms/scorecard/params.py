@@ -56,10 +56,10 @@ class BinningParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_vif: float | None = None
 
     def __post_init__(self) -> None:
-        found = mistakes(self, _RANGES)
+        errors = mistakes(self, _RANGES)
         if self.monotone is not None and self.merging != "optimal":
-            found.append(f"monotone={self.monotone!r} (allowed with {self.merging}: None)")
-        refuse(found)
+            errors.append(f"monotone={self.monotone!r} (allowed with {self.merging}: None)")
+        refuse(errors)
 
 
 _RANGES: dict[str, Range] = {

@@ -75,10 +75,10 @@ class RemoteBins:
 
     def fix(self, request: m.FixBinning) -> list[int]:
         """Tell the bins; returns the columns that the party keeps."""
-        kept = self._session.ask(request, m.BinningFixed).kept
-        if [bins.column for bins in request.columns if bins.column in kept] != kept:
+        selected = self._session.ask(request, m.BinningFixed).selected
+        if [bins.column for bins in request.columns if bins.column in selected] != selected:
             raise MalformedMessage(f"{self._session.peer} keeps other columns than it was offered")
-        return kept
+        return selected
 
 
 def _are_counts(bins: Counts, totals: Counts) -> bool:

@@ -45,32 +45,32 @@ def select(correlations: Float64, max_correlation: float | None, max_vif: float 
     Returns:
         Positions of the columns that are kept, ascending.
     """
-    kept = np.flatnonzero(~np.isnan(np.diag(correlations))).tolist()
+    selected = np.flatnonzero(~np.isnan(np.diag(correlations))).tolist()
     if max_correlation is not None:
-        kept = _uncorrelated(np.abs(correlations), kept, max_correlation)
+        selected = _uncorrelated(np.abs(correlations), selected, max_correlation)
     if max_vif is not None:
-        kept = _not_inflated(correlations, kept, max_vif)
-    return kept
+        selected = _not_inflated(correlations, selected, max_vif)
+    return selected
 
 
 def _uncorrelated(strengths: Float64, columns: list[int], most: float) -> list[int]:
     """Columns that correlate with no better one that is kept beyond ``most``."""
-    kept: list[int] = []
+    selected: list[int] = []
     for column in columns:
-        if (strengths[column, kept] <= most).all():
-            kept.append(column)
-    return kept
+        if (strengths[column, selected] <= most).all():
+            selected.append(column)
+    return selected
 
 
 def _not_inflated(correlations: Float64, columns: list[int], most: float) -> list[int]:
     """What is left when the most inflated column goes, of equals the worse, until none is above ``most``."""
-    kept = list(columns)
-    while len(kept) > 1:
-        inflation = variance_inflation(correlations[np.ix_(kept, kept)])
+    selected = list(columns)
+    while len(selected) > 1:
+        inflation = variance_inflation(correlations[np.ix_(selected, selected)])
         if inflation.max() <= most:
             break
-        del kept[len(kept) - 1 - int(np.argmax(inflation[::-1]))]
-    return kept
+        del selected[len(selected) - 1 - int(np.argmax(inflation[::-1]))]
+    return selected
 
 
 def variance_inflation(correlations: Float64) -> Float64:

@@ -67,9 +67,11 @@ def informative(columns: Sequence[BinnedColumn], min_iv: float) -> list[BinnedCo
     return sorted(enough, key=lambda column: -column.table.iv)
 
 
-def with_kept(columns: Sequence[BinnedColumn], kept: Sequence[int]) -> list[ColumnTable]:
+def with_selection(columns: Sequence[BinnedColumn], selected: Sequence[int]) -> list[ColumnTable]:
     """The tables of a party's columns, marked where they were selected."""
-    return [msgspec.structs.replace(of.table, kept=of.table.column in kept) for of in columns]
+    return [
+        msgspec.structs.replace(column.table, selected=column.table.column in selected) for column in columns
+    ]
 
 
 def code_column(
@@ -99,8 +101,8 @@ def _lines(
     woe = weight_of_evidence(bins, totals, params.min_events)
     iv = information_value(bins, totals, params.min_events)
     return [
-        BinRow(kind=kind, rows=rows, events=events, woe=of, iv=value)
-        for rows, events, of, value in zip(
+        BinRow(kind=kind, rows=rows, events=events, woe=evidence, iv=value)
+        for rows, events, evidence, value in zip(
             bins.rows.tolist(), bins.events.tolist(), woe.tolist(), iv.tolist(), strict=True
         )
     ]

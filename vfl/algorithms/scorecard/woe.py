@@ -59,7 +59,7 @@ def weight_of_evidence(bins: Counts, totals: Counts, min_events: float = 0.0) ->
     """
     half = HALF_A_ROW * ((bins.events == 0) | (bins.nonevents == 0))
     empty = bins.rows == 0
-    nonevents, events = (np.where(empty, 1.0, of + half) for of in (bins.nonevents, bins.events))
+    nonevents, events = (np.where(empty, 1.0, counts + half) for counts in (bins.nonevents, bins.events))
     woe = np.log(nonevents / totals.nonevents) - np.log(events / totals.events)
     return np.where(empty | ~bins.enough(min_events), 0.0, woe)
 

@@ -38,7 +38,7 @@ def _run(inputs: TrainingInputs, params: LinearParams) -> Trained:
         profile=inputs.profile,
         on_progress=inputs.on_progress,
     )
-    return Trained(result.part, METRIC, result.history, LinearFacts.of(result))
+    return Trained(result.part, METRIC, result.history, LinearFacts.from_result(result))
 
 
 ALGORITHM = Algorithm(

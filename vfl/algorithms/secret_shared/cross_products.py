@@ -48,7 +48,7 @@ class LabelSums:
         self._slots = sum_slots(ciphers.rows, TERM_BITS, bits, ciphers.key.bits)
         self.plaintexts = plaintexts_of_a_row(self._width, self._slots)
 
-    def of(self, rows: Integers) -> Limbs:
+    def ciphertexts(self, rows: Integers) -> Limbs:
         """Return ciphertexts of rows: the first of each row, then the second, and so on."""
         values, per = self._values[rows] + VALUE_OFFSET, self._slots.per_plaintext
         parts = [values[:, first : first + per] for first in range(0, values.shape[1], per)]

@@ -40,4 +40,4 @@ def shares_of(data: bytes, count: int) -> list[int]:
     if len(data) != SHARE_BYTES * count:
         raise MalformedMessage(f"{count} shares of {SHARE_BYTES} bytes were due")
     parts = range(0, len(data), SHARE_BYTES)
-    return [int.from_bytes(data[at : at + SHARE_BYTES], "little", signed=True) for at in parts]
+    return [int.from_bytes(data[start : start + SHARE_BYTES], "little", signed=True) for start in parts]

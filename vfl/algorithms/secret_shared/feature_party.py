@@ -1,7 +1,7 @@
 """The feature party's side of logistic regression on secret shares, up to its first step.
 
 It makes a key of its own for the job and keeps nothing of it but its coefficients. Its steps are in
-`vfl.algorithms.secret_shared.feature_steps`.
+`vfl.algorithms.secret_shared.feature_party_steps`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vfl.algorithms.secret_shared import messages as m
 from vfl.algorithms.secret_shared.ciphers import Ciphers, Peer
 from vfl.algorithms.secret_shared.cross_products import FeatureSums
 from vfl.algorithms.secret_shared.encoding import MOST_ROWS, matrix
-from vfl.algorithms.secret_shared.feature_steps import SharedJob, Stepping
+from vfl.algorithms.secret_shared.feature_party_steps import SharedJob, Stepping
 from vfl.algorithms.secret_shared.fourier import HARMONICS, NO_PHASES
 from vfl.algorithms.secret_shared.gradient_descent import Plan, whole_gradient
 from vfl.algorithms.secret_shared.gradient_step import GradientStep
@@ -63,7 +63,7 @@ class Opening(Phase):
         journal = Journal(self._store, request.model, terms_digest(terms, columns.scaled))
         with span("whiten"):
             rows = columns.with_strangers(request.rows - len(columns.scaled))
-            basis = Basis.of(rows, np.full(rows.shape[1], request.l2))
+            basis = Basis.from_columns(rows, np.full(rows.shape[1], request.l2))
         private_key: PrivateKey = generate(-(-key.bits // 256) * 256)
         peer = Peer(key, request.width, request.exponent)
         ciphers = Ciphers(private_key, self._profile, peer, request.rows)

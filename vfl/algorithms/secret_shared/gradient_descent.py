@@ -1,4 +1,4 @@
-"""Steps on shares: the update is linear with matrices that both parties know, so each updates its own shares.
+"""Gradient steps on secret shares: each party updates its own shares with matrices that both know.
 
 A step of gradient descent with momentum (Polyak 1964), preconditioned by the bound ``X'X / 4`` of the
 Hessian (Boehning and Lindsay 1988) over both parties' coordinates:
@@ -34,7 +34,7 @@ FLATTEST, STEEPEST = 1e-3, 0.1
 nobody knows it, and a feature party's columns may be flatter than the label party's."""
 
 CAUTION = 0.8
-"""Between these, its share of the least curvature over the label party's columns alone."""
+"""Between these, its fraction of the least curvature over the label party's columns alone."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Plan:
     amplitudes: Float64
 
     @classmethod
-    def of(
+    def from_cross_products(
         cls,
         rows: int,
         cross: Float64,
@@ -71,7 +71,7 @@ class Plan:
         Args:
             cross: float64 [k, f], sums over rows of products of the parties' coordinates.
             penalties: [k, k] and [f, f].
-            flattest: least curvature of the label party's own problem, as a share of the bound.
+            flattest: least curvature of the label party's own problem, as a fraction of the bound.
         """
         k, f = cross.shape
         between = cross / rows

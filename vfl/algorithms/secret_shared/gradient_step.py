@@ -100,7 +100,7 @@ class GradientStep:
         return self._ciphers.cover(packed, slots, masks), low_words(masks).ravel()[:n].copy()
 
     def harmonic_sums(self, masks: Words, masked: bytes) -> HarmonicSums:
-        """Put this party's share of every row's linear predictor together, and take its harmonics.
+        """Complete this party's share of every row's linear predictor, and return its harmonics.
 
         Args:
             masks: uint64 [n], those of `predictors`.

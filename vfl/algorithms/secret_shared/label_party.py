@@ -61,11 +61,15 @@ def train(
         ParameterError: several feature parties, another loss than logistic, an L1 penalty, or sample weights.
     """
     if len(sessions) != 1:
-        raise ParameterError("training on shares takes one feature party: use protocol plain for several")
+        raise ParameterError(
+            "secret_shared trains with one feature party: use linear (protocol plain) for several"
+        )
     if params.loss != "logistic" or params.l1:
-        raise ParameterError("training on shares takes logistic loss and no L1 penalty: use protocol plain")
+        raise ParameterError(
+            "secret_shared trains with logistic loss and no L1 penalty: use linear (protocol plain)"
+        )
     if table.weights is not None and not (table.weights == 1).all():
-        raise ParameterError("training on shares takes no sample weights: use protocol plain")
+        raise ParameterError("secret_shared trains without sample weights: use linear (protocol plain)")
     ((peer, session),) = sessions.items()
     own = OwnModel.fit(table, params, binning, peer, table.rows_of(alignments[peer]))
     on_progress(0, params.max_iter, "opening")
@@ -138,7 +142,7 @@ def prepare(job: OpenedJob) -> tuple[Plan, GradientStep]:
     send_ciphertexts(session, sums, rows, m.LabelRows, m.LabelRowsTaken, chunk_rows=chunk_rows)
     masked = session.ask(m.AskCrossSums(), m.CrossSumsGiven)
     cross_products, labels = sums.open(masked.sums, masked.masks)
-    plan = Plan.of(n, cross_products, (basis.penalty, job.penalty), own.flattest, own.series)
+    plan = Plan.from_cross_products(n, cross_products, (basis.penalty, job.penalty), own.flattest, own.series)
     message = m.GivePlan(
         plan.gain.astype("<f8").tobytes(),
         plan.damping.astype("<f8").tobytes(),

@@ -23,7 +23,7 @@ from vfl.trace import span
 
 @dataclass(frozen=True)
 class OwnModel:
-    """What the label party knows before anything is sent.
+    """The label party's own data and model, before the first message.
 
     Attributes:
         params: of the job.
@@ -67,17 +67,17 @@ class OwnModel:
         """
         n, y = len(table.labels), table.labels.astype(np.float64)
         if n > MOST_ROWS:
-            raise DataError(f"training on shares takes {MOST_ROWS} rows at most, not {n}")
+            raise DataError(f"secret_shared trains on {MOST_ROWS} rows at most, not {n}")
         loss = Logistic()
         loss.check_labels(y)
         order = np.concatenate([aligned, np.setdiff1d(np.arange(n), aligned)])
-        design, y = Design.of(table, params, binning, {peer: aligned}), y[order]
+        design, y = Design.from_table(table, params, binning, {peer: aligned}), y[order]
         constant = int(params.fit_intercept)
         columns = np.hstack([np.ones((n, constant)), design.columns])[order]
         with span("own model"):
             square = np.full(columns.shape[1], params.l2)
             square[:constant] = 0.0
-            basis = Basis.of(columns, square)
+            basis = Basis.from_columns(columns, square)
             penalty = Penalty.ridge(basis.penalty)
             ones, zeros = np.ones(n), np.zeros(basis.width)
             start = minimise(loss, basis.columns, np.zeros(n), y, ones, penalty, zeros)
@@ -104,5 +104,5 @@ class OwnModel:
             terms=self.design.terms(own),
             owners=[peer],
             peers=[LinearPeer(shown=feature.shown, base=feature.base, unknown=unknown)],
-            binning=self.binning and self.binning.own.of_kept(),
+            binning=self.binning and self.binning.own.of_selected(),
         )

@@ -53,13 +53,13 @@ def scalar_products(
     for _ in range(places - 1):
         digits.append(modulus.power(digits[-1], to_bytes(1 << digit_bits)))
     table = _powers(modulus, np.concatenate(digits), 1 << digit_bits)  # [count, places, slots, d]
-    at = np.arange(places)[:, None, None]
+    digit_place = np.arange(places)[:, None, None]
     packed = []
     for first in range(0, n, PACKED_AT_ONCE * slots):
         block = rows[first : first + PACKED_AT_ONCE * slots]
         row = np.arange(len(block))
-        place = (at * slots + (row % slots)[:, None]) * d + np.arange(d)
-        digit = block >> (digit_bits * at) & ((1 << digit_bits) - 1)
+        place = (digit_place * slots + (row % slots)[:, None]) * d + np.arange(d)
+        digit = block >> (digit_bits * digit_place) & ((1 << digit_bits) - 1)
         index = digit * (places * slots * d) + place
         groups = np.broadcast_to((row // slots)[:, None], index.shape).astype(np.int32)
         packed.append(modulus.sum_by_group(table, index.ravel(), groups.ravel(), -(-len(block) // slots)))
@@ -118,9 +118,9 @@ def _bit_sums(modulus: Modulus, residues: Limbs, digits: Integers, bits: int) ->
         columns * halves,
     )
     value = np.concatenate([np.arange(1 << low), np.arange(1 << (bits - low)) << low])
-    at, bit = np.nonzero(value[:, None] >> np.arange(bits) & 1)
+    position, bit = np.nonzero(value[:, None] >> np.arange(bits) & 1)
     return modulus.sum_by_group(
-        sums, (every * halves + at).ravel(), _numbered(np.tile(bit, (columns, 1)), bits), columns * bits
+        sums, (every * halves + position).ravel(), _numbered(np.tile(bit, (columns, 1)), bits), columns * bits
     )
 
 

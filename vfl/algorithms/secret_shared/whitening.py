@@ -1,4 +1,4 @@
-"""A party's columns in coordinates that suit steps of one length: decorrelated, of variance 1, turned.
+"""Decorrelates a party's columns, scales them to variance 1 and rotates them, for steps of one length.
 
 The feature party's coordinates are a secret rotation of its columns, the label party's likewise. What one
 learns of the other's coordinates it learns up to that rotation.
@@ -42,7 +42,7 @@ class Basis:
     exponent: int
 
     @classmethod
-    def of(cls, columns: Float64, square: Float64) -> Basis:
+    def from_columns(cls, columns: Float64, square: Float64) -> Basis:
         """Coordinates in which ``X'X / 4`` plus the penalty is a multiple n / 4 of the identity.
 
         Args:
@@ -62,7 +62,9 @@ class Basis:
         rounded = np.ldexp(np.rint(np.ldexp(columns @ transform, FRACTION_BITS)), -FRACTION_BITS)
         exponent = max(0, math.frexp(float(np.abs(rounded).max()))[1])
         if exponent > MOST_EXPONENT:
-            raise DataError("one customer's columns are thousands of deviations away from all others'")
+            raise DataError(
+                "one customer's columns are thousands of deviations away from the others': correct them"
+            )
         return cls(rounded, transform, transform.T @ (square[:, None] * transform), exponent)
 
     @property

@@ -39,7 +39,7 @@ TERMS = (
     ),
     Term(
         "node_rows",
-        Limit("min_node_rows", 5, "fewest rows of a node whose sums are told"),
+        Limit("min_node_rows", 5, "fewest rows of a node whose sums are disclosed"),
         bound="least",
         proposed=5,
         noun="rows in a node",

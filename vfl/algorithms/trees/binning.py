@@ -37,13 +37,13 @@ class Cuts:
         """int64 [columns]; bins of each column, at least 1, the missing bin not counted."""
         return np.diff(self.pointers)
 
-    def of(self, feature: int) -> npt.NDArray[np.float32]:
+    def cut_points(self, feature: int) -> npt.NDArray[np.float32]:
         """The cut points of one column."""
         return self.values[self.pointers[feature] : self.pointers[feature + 1]]
 
     def threshold(self, feature: int, bin_: int) -> float:
         """The value below which a row goes left where bins up to ``bin_`` go left (-1: none does)."""
-        return float(self.min_values[feature] if bin_ < 0 else self.of(feature)[bin_])
+        return float(self.min_values[feature] if bin_ < 0 else self.cut_points(feature)[bin_])
 
 
 def cut_points(columns: Float32, max_bin: int) -> Cuts:
@@ -89,6 +89,6 @@ def bin_columns(columns: Float32, cuts: Cuts) -> Bins:
     bins = np.empty(columns.shape, dtype=width, order="F")
     for feature, count in enumerate(n_bins):
         column = columns[:, feature]
-        found = np.searchsorted(cuts.of(feature), column, side="right")
-        bins[:, feature] = np.where(np.isnan(column), count, np.minimum(found, count - 1))
+        bin_numbers = np.searchsorted(cuts.cut_points(feature), column, side="right")
+        bins[:, feature] = np.where(np.isnan(column), count, np.minimum(bin_numbers, count - 1))
     return bins

@@ -1,4 +1,4 @@
-"""What the label party needs to go on with a training that was broken off: its state after a tree."""
+"""The label party's state after a tree, from which an interrupted training resumes."""
 
 from __future__ import annotations
 

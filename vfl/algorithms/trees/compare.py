@@ -85,13 +85,13 @@ def _trees(model: bytes) -> list[dict[str, Any]]:
 def _tree_differences(number: int, ours: dict[str, Any], theirs: dict[str, Any]) -> list[Difference]:
     differences, pairs = [], [(0, 0)]
     while pairs:
-        at = pairs.pop(0)
-        mine, its = _choice(ours, at[0]), _choice(theirs, at[1])
+        nodes = pairs.pop(0)
+        mine, its = _choice(ours, nodes[0]), _choice(theirs, nodes[1])
         if not _same(mine, its):
-            differences.append(Difference(number, at, mine, its))
+            differences.append(Difference(number, nodes, mine, its))
         elif mine.feature is not None:
             for side in ("left_children", "right_children"):
-                pairs.append((ours[side][at[0]], theirs[side][at[1]]))
+                pairs.append((ours[side][nodes[0]], theirs[side][nodes[1]]))
     return differences
 
 

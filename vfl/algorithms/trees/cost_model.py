@@ -62,7 +62,7 @@ class Work:
         rows: the label party's, all of which train.
         columns: the label party's own.
         partners: the feature parties.
-        sampled: share of rows drawn for each tree.
+        sampled: fraction of rows drawn for each tree.
         memory_limit: bytes of ciphertexts that a feature party holds in memory.
     """
 
@@ -104,7 +104,7 @@ class Work:
             return partner.sums
         rows, bins = partner.rows * self.sampled, max(1, partner.bins // max(1, partner.columns))
         return sum(
-            level.nodes * count.independent_sums(rows * level.share, partner.columns, bins, partner.rows)
+            level.nodes * count.independent_sums(rows * level.fraction, partner.columns, bins, partner.rows)
             for level in levels(self.depth)
         )
 
@@ -222,7 +222,10 @@ def _steps(work: Work, machine: Machine, link: Link, traffic: list[Traffic], one
         sum=together(machine.public * work.sums(partner) for partner in work.partners),
         pack=together(machine.few(work.packing(partner)) for partner in work.partners),
         decrypt=machine.few(count.decryption(work.key_bits).times(sum(replies))),
-        own_sums=CELL_SECONDS * work.rows * work.columns * sum(n * share for n, share in levels(work.depth)),
+        own_sums=CELL_SECONDS
+        * work.rows
+        * work.columns
+        * sum(n * fraction for n, fraction in levels(work.depth)),
         messages=messages,
         wait=max(0.0, carried - hidden) + trips,
     )
@@ -243,13 +246,13 @@ def _traffic(work: Work, partner: Partner) -> Traffic:
     """
     rows = partner.rows * work.sampled
     columns = work.columns + sum(other.columns for other in work.partners)
-    won = partner.columns / max(1, columns)
+    fraction = partner.columns / max(1, columns)
     messages = MESSAGE_BYTES * (math.ceil(rows / CHUNK_ROWS) + work.depth + 2)
     bitmaps = partner.rows / 8
-    there = rows * work.ciphertext_bytes + bitmaps * (1 + (1 - won) * (work.depth - 1)) + messages
-    back = work.replies(partner) * work.ciphertext_bytes + bitmaps * won * work.depth + messages
-    shares = (sent / max(1, partner.rows) for sent in (there, back))
-    return Traffic(round(work.trees * there), round(work.trees * back), *shares)
+    there = rows * work.ciphertext_bytes + bitmaps * (1 + (1 - fraction) * (work.depth - 1)) + messages
+    back = work.replies(partner) * work.ciphertext_bytes + bitmaps * fraction * work.depth + messages
+    per_row = (sent / max(1, partner.rows) for sent in (there, back))
+    return Traffic(round(work.trees * there), round(work.trees * back), *per_row)
 
 
 def _feature_memory(work: Work, partner: Partner) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""What a feature party does not tell, whoever asks: sums of few rows.
+"""Disclosure control: a feature party withholds sums of few rows.
 
 A label party knows the gradient of every row. The fewer rows a sum has, the closer it comes to naming the bin
-of each; two sums of almost the same rows differ by those few. Sums that are withheld end the part that the
-party's columns have in the node, in its sibling, which the parent's sums would tell, and in all nodes below.
+of each; two sums of almost the same rows differ by those few. Where sums are withheld, the party's columns no
+longer split the node, its sibling, which the parent's sums would disclose, or any node below.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vfl.errors import NotAllowed, OutOfSequence
 
 @dataclass(frozen=True)
 class DisclosurePolicy:
-    """How much the owner of columns lets sums show. The defaults hold nothing back, as in one process.
+    """How much the owner of columns lets sums disclose. The defaults withhold nothing, as in one process.
 
     Attributes:
-        node_rows: fewest rows of a node whose sums are told.
+        node_rows: fewest rows of a node whose sums are disclosed.
         histogram_rows: fewest rows of a bin, and of the missing values of a column.
         vector_rows: fewest rows that a tree may have gradients of.
-        histograms: in how many told nodes a row may be, over the job; None for any number.
+        histograms: in how many nodes with disclosed sums a row may be, over the job; None for any number.
     """
 
     node_rows: int = 1
@@ -36,11 +36,11 @@ class DisclosurePolicy:
 
 @dataclass(frozen=True)
 class DisclosureReport:
-    """What disclosure control of one feature party changed in a training: where nothing, trees are XGBoost's.
+    """Changes by one feature party's disclosure control in a training. Without any, trees are XGBoost's.
 
     Attributes:
         coarser: how many columns have fewer bins than were asked for.
-        withheld: of how many nodes sums were not told.
+        withheld: number of nodes whose sums were not disclosed.
     """
 
     coarser: int
@@ -80,7 +80,7 @@ def merge_bins(cuts: Cuts, bins: Bins, least: int) -> Cuts:
             else:
                 continue  # it joins the bin above
             held = 0
-        values.append(cuts.of(feature)[ends])
+        values.append(cuts.cut_points(feature)[ends])
         counts.append(len(ends))
     pointers = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
     merged = np.concatenate(values) if values else np.zeros(0, dtype=np.float32)
@@ -106,7 +106,7 @@ class DisclosureControl:
     Args:
         policy: the owner's.
         rows: rows of the job.
-        times: in how many sums any row can have been before the job was broken off.
+        times: in how many sums any row can have been before the job was interrupted.
     """
 
     def __init__(self, policy: DisclosurePolicy, rows: int, times: int = 0) -> None:
@@ -114,11 +114,11 @@ class DisclosureControl:
         self._times = np.full(rows, times, dtype=np.int64)
 
     def open_tree(self, sampled: Bool) -> TreeDisclosure:
-        """Begin a tree on some rows; raises NotAllowed where its sums would tell too much."""
+        """Begin a tree on some rows; raises NotAllowed where its sums would disclose too much."""
         rows = np.flatnonzero(sampled)
         least = max(self._policy.node_rows, self._policy.vector_rows)
         if 0 < len(rows) < least:
-            raise NotAllowed(f"gradients of {len(rows)} rows; this party takes those of at least {least}")
+            raise NotAllowed(f"gradients of {len(rows)} rows; this party accepts at least {least}")
         self.count(rows)
         return TreeDisclosure(self, self._policy.node_rows)
 
@@ -133,11 +133,11 @@ class DisclosureControl:
 
 
 class TreeDisclosure:
-    """Which sums of one tree may be told.
+    """Which sums of one tree may be disclosed.
 
     Args:
         control: of the job.
-        node_rows: fewest rows of a node whose sums are told.
+        node_rows: fewest rows of a node whose sums are disclosed.
     """
 
     def __init__(self, control: DisclosureControl, node_rows: int) -> None:
@@ -146,17 +146,17 @@ class TreeDisclosure:
         self._requested: set[int] = set()
 
     def split(self, node: int, left: int) -> None:
-        """Note that a node is split; its children take after it."""
+        """Record that a node is split: children of a withheld node are withheld too."""
         if node in self._withheld:
             self._withheld |= {left, left + 1}
 
     def tells(self, left: int, nodes: NodeRows) -> bool:
-        """Return whether the sums of the children ``left`` and ``left + 1`` may be told, and count them.
+        """Return whether the sums of the children ``left`` and ``left + 1`` may be disclosed, and count them.
 
-        Both or none: whoever knows those of the parent and of one has those of the other.
+        Both or none: the parent's sums and one child's give the other's.
 
         Raises:
-            OutOfSequence: they were asked for before.
+            OutOfSequence: they were requested before.
             NotAllowed: a row has been in as many sums as the owner allows.
         """
         if left in self._requested:

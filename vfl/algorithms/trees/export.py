@@ -1,4 +1,4 @@
-"""A model as XGBoost's JSON: merged from all parties' shares, or over direction bits as one party sees it.
+"""A model as XGBoost's JSON: merged from all parties' parts, or over direction bits as one party sees it.
 
 The form is XGBoost's own JSON model as release 3.0 writes it, which later releases read too:
 ``xgboost.Booster.load_model`` takes it, and its margins equal those of
@@ -61,7 +61,7 @@ def to_xgboost_json(
 
 
 def with_directions(part: TreesLabelPart) -> bytes:
-    """The label party's own view of a model as XGBoost's JSON, which needs nobody else's share.
+    """The label party's own view of a model as XGBoost's JSON, which needs no other party's part.
 
     Its features are the label party's columns, then for every split of each feature party one column of
     direction bits, named ``telco.split0``: 0 where the row goes left, 1 where it goes right, NaN where
@@ -97,7 +97,7 @@ def _model(part: TreesLabelPart, names: list[str], trees: list[dict[str, Any]]) 
         "reg_loss_param": {"scale_pos_weight": str(part.params.scale_pos_weight)},
     }
     # XGBoost's scikit-learn interface predicts with the trees up to this one alone, so it is said only where
-    # XGBoost would: training could stop early, and those are the trees that the share has.
+    # XGBoost would: training could stop early, and those are the trees that the part has.
     stopping = part.best_iteration is not None and part.params.early_stopping_rounds is not None
     learner = {
         "attributes": {"best_iteration": str(part.best_iteration)} if stopping else {},

@@ -25,7 +25,7 @@ class FeatureTree:
         residues: room for their ciphertexts [sampled rows, limbs].
         histogram: sums the ciphertexts of a node by (column, bin).
         packer: makes sums ready to be sent.
-        disclosure: says which sums may be told.
+        disclosure: says which sums may be disclosed.
         splits: of this party over the whole model so far; those of the tree are added.
     """
 
@@ -85,7 +85,7 @@ class FeatureTree:
         self._disclosure.split(direction.node, direction.left)
 
     def allowed_siblings(self, siblings: list[int]) -> list[int]:
-        """Return the left children among ``siblings`` that may be told of, and count them.
+        """Return the left children among ``siblings`` whose sums may be disclosed, and count them.
 
         Raises:
             OutOfRange: there is no such node.
@@ -105,5 +105,5 @@ class FeatureTree:
         if not len(rows):  # nothing to hide: both sides know that no row of this party is here
             return b""
         with span("sum"):
-            sums = self._histogram.of(self._residues, self._position[rows], rows)
+            sums = self._histogram.sum_by_bin(self._residues, self._position[rows], rows)
         return self._packer.pack(sums, len(rows))

@@ -31,6 +31,6 @@ def node_histogram(
     parts: list[Float64] = [np.empty((0, 2))]
     for feature in features:
         codes, count = bins[:, feature][rows], int(n_bins[feature])
-        sums = [np.bincount(codes, weights=of, minlength=count + 1)[:count] for of in (g, h)]
+        sums = [np.bincount(codes, weights=weights, minlength=count + 1)[:count] for weights in (g, h)]
         parts.append(np.stack(sums, axis=1))
     return np.concatenate(parts)

@@ -24,7 +24,7 @@ def mean_gains(
         for owner, split, gain in zip(tree.owner, tree.split, tree.gain, strict=True):
             if owner != LEAF:
                 gains.setdefault((owner, feature_of[owner][split]), []).append(gain)
-    means = {key: sum(of) / len(of) for key, of in gains.items()}
+    means = {key: sum(values) / len(values) for key, values in gains.items()}
     total = sum(means.values()) or 1.0
     return {
         name: means.get((owner, column), 0.0) / total

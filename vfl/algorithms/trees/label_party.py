@@ -81,7 +81,7 @@ def train(
         watch: bool [n]; rows kept out of training on which early stopping is judged.
         profile: randomness of encryption, see `vfl.crypto.paillier.Encryptor`.
         on_progress: called with (trees done, trees at most, what happened).
-        resume: where a training that was broken off stood; all other arguments are those it had.
+        resume: state of an interrupted training; all other arguments must be the same as then.
         keep: called with where the training stands after each tree, before the next one begins.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The grower's conversation with the owners of columns about one tree: who is asked what, and when.
+"""The grower's conversation with the owners of columns about one tree: order and content of requests.
 
 A level costs one call to each feature party that has something to answer. Where there are several, those
 whose columns split nodes are first asked for directions, since the others need them before they can sum.
@@ -33,7 +33,7 @@ class LevelCoordinator:
 
     Args:
         owners: the label party's own columns first.
-        columns: by owner, its drawn columns (own numbers); an owner with none is not asked.
+        columns: by owner, its drawn columns (own numbers); an owner with none gets no request for sums.
         sampled: bool [n], the label party's rows that enter sums.
         pool: makes the calls of one step at once; needs a worker for each owner.
 
@@ -94,7 +94,7 @@ class LevelCoordinator:
     def _request(
         self, owner: int, splits: list[OwnedSplit], deeper: list[OwnedSplit], early: set[int]
     ) -> LevelRequest:
-        """What an owner is asked; those in ``early`` have applied their splits."""
+        """The request to an owner; those in ``early`` have applied their splits."""
         own: list[Direction] = []
         others: list[Direction] = []
         for winner, split in deeper:
@@ -109,18 +109,18 @@ class LevelCoordinator:
         )
 
     def _ask(self, requests: dict[int, LevelRequest]) -> dict[int, LevelReply]:
-        """Ask owners at once, leaving out those with nothing to answer; notes the directions in replies."""
-        asked = [owner for owner, request in requests.items() if request]
+        """Send the requests in parallel, empty ones excepted, and store the directions from the replies."""
+        asked_owners = [owner for owner, request in requests.items() if request]
         answers = self._pool.map(
-            lambda owner: self._owners[owner].level(self._nodes[owner], requests[owner]), asked
+            lambda owner: self._owners[owner].level(self._nodes[owner], requests[owner]), asked_owners
         )
-        replies = dict(zip(asked, answers, strict=True))
+        replies = dict(zip(asked_owners, answers, strict=True))
         for owner, reply in replies.items():
             for split in requests[owner].splits:
-                self._note_directions(owner, split, reply)
+                self._store_directions(owner, split, reply)
         return replies
 
-    def _note_directions(self, owner: int, split: Split, reply: LevelReply) -> None:
+    def _store_directions(self, owner: int, split: Split, reply: LevelReply) -> None:
         rows = self._nodes[owner].rows[split.node]
         directions = reply.directions.get(split.node)
         if directions is None or directions.shape != rows.shape:
@@ -144,7 +144,8 @@ class LevelCoordinator:
     def _child_sums(
         self, deeper: list[OwnedSplit], parents: dict[int, OwnerSums], replies: dict[int, LevelReply]
     ) -> dict[int, OwnerSums]:
-        """The asked child's sums of every owner, and its sibling's by subtraction from the parent's."""
+        """The sums of both children at every owner: of the smaller one from the replies, of the other by
+        subtraction from the parent's."""
         children: dict[int, OwnerSums] = {}
         for _, split in deeper:
             left, right = children[split.left], children[split.left + 1] = [], []

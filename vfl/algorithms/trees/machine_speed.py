@@ -71,14 +71,14 @@ def shared_sums(columns: Float32, max_bin: int, depth: int, sampled: float = 1.0
     rng, total = np.random.default_rng(0), 0.0
     for level in levels(depth):
         counting.multiplications = 0
-        node = np.flatnonzero(rng.random(len(bins)) < level.share * sampled)
-        sums.of(np.zeros((len(bins), 1), dtype=np.uint64), node, node)
+        node = np.flatnonzero(rng.random(len(bins)) < level.fraction * sampled)
+        sums.sum_by_bin(np.zeros((len(bins), 1), dtype=np.uint64), node, node)
         total += level.nodes * counting.multiplications
     return int(n_bins.sum()), float(total)
 
 
 class Counting:
-    """Stands where arithmetic modulo n^2 does, and counts the multiplications that it is asked for."""
+    """Counts multiplications in place of arithmetic modulo n^2."""
 
     multiplications = 0
 
@@ -119,7 +119,7 @@ def _seconds(work: Callable[[], object]) -> float:
     """The mean time of some work, once warm."""
     work()
     start, count = time.perf_counter(), 0
-    while (taken := time.perf_counter() - start) < BUDGET_SECONDS:
+    while (elapsed := time.perf_counter() - start) < BUDGET_SECONDS:
         work()
         count += 1
-    return taken / count
+    return elapsed / count

@@ -89,10 +89,10 @@ def opening(key_bits: int) -> Multiplications:
 
 
 class Level(NamedTuple):
-    """The nodes of one level that a feature party sums, and the rows of each as a share of all."""
+    """The nodes of one level that a feature party sums, and the rows of each as a fraction of all."""
 
     nodes: int
-    share: float
+    fraction: float
 
 
 def levels(depth: int) -> list[Level]:

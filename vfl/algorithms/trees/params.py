@@ -88,17 +88,17 @@ class TreeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        found = mistakes(self, _RANGES)
+        errors = mistakes(self, _RANGES)
         is_probability = self.objective == "binary:logistic" and is_number(self.base_score)
         if is_probability and not 0 < self.base_score < 1:  # type: ignore[operator]
-            found.append(f"base_score={self.base_score!r} (allowed: above 0 and below 1)")
-        if not found and self.data_sample_strategy == "goss":
+            errors.append(f"base_score={self.base_score!r} (allowed: above 0 and below 1)")
+        if not errors and self.data_sample_strategy == "goss":
             both = self.top_rate + self.other_rate
             if both > 1:
-                found.append(f"top_rate + other_rate={both!r} (allowed: at most 1)")
+                errors.append(f"top_rate + other_rate={both!r} (allowed: at most 1)")
             if self.subsample < 1:
-                found.append(f"subsample={self.subsample!r} (allowed with goss: 1, goss draws the rows)")
-        refuse(found)
+                errors.append(f"subsample={self.subsample!r} (allowed with goss: 1, goss draws the rows)")
+        refuse(errors)
 
 
 _RANGES: dict[str, Range] = {

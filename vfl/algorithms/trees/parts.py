@@ -113,7 +113,7 @@ class TreesFeaturePart(
 
     @property
     def features(self) -> list[str]:
-        """Columns whose contributions can be told: all of them."""
+        """Columns whose contributions may be reported: all of them."""
         return self.columns
 
     @property

@@ -1,4 +1,4 @@
-"""Scores from the two kinds of share: a feature party says which way rows go, the label party adds leaves.
+"""Scores from the two kinds of part: a feature party says which way rows go, the label party adds leaves.
 
 XGBoost sends a row left where its value is below the threshold, and starts each margin at that of the
 base score, adding leaf values in the order of the trees, all in float32. Margins here are equal to its
@@ -28,21 +28,21 @@ def split_directions(part: TreesFeaturePart, columns: Float32) -> Bool:
     """Which rows go left at each of a feature party's splits.
 
     Args:
-        share: the party's share.
-        columns: float32 [rows, columns of the share], NaN where missing.
+        part: the party's part of the model.
+        columns: float32 [rows, columns of the part], NaN where missing.
 
     Returns:
         bool [rows, splits].
 
     Raises:
         DataError: not a float32 table, or an infinite value.
-        NotAligned: another number of columns than the share has.
+        NotAligned: another number of columns than the part has.
     """
     return _Splits(part.splits, len(part.columns)).directions(columns)
 
 
 class TreesPredictor(Predictor):
-    """The label party's share of boosted trees, made ready to score.
+    """The label party's part of boosted trees, made ready to score.
 
     What it gathers of rows are their sides: at which splits they go left. Rows that a feature party does not
     know, or did not answer for, go its splits' default directions.
@@ -91,7 +91,7 @@ class TreesPredictor(Predictor):
 
     def contributions(self, gathered: Answers) -> tuple[Float64, float]:
         """Contributions of columns, see `vfl.algorithms.trees.tree_shap`; raises as its class does."""
-        return self._contributions.of(gathered)
+        return self._contributions.contributions(gathered)
 
     def reference_predictions(
         self, columns: Float32, answers: Sequence[Answers], known: Sequence[Integers]
@@ -203,7 +203,7 @@ def _depth(tree: Tree) -> int:
 def _defaults(part: TreesLabelPart, owner: int) -> Bool:
     default = np.zeros(part.splits_of(owner), dtype=np.bool_)
     for tree in part.trees:
-        for of, split, default_left in zip(tree.owner, tree.split, tree.default_left, strict=True):
-            if of == owner:
+        for split_owner, split, default_left in zip(tree.owner, tree.split, tree.default_left, strict=True):
+            if split_owner == owner:
                 default[split] = default_left
     return default

@@ -28,7 +28,7 @@ class RemoteParty:
     Attributes:
         n_bins: int64, bins of each column.
         shown: by column its name, or "" where the party does not show it.
-        withheld: of how many nodes it has not told sums so far.
+        withheld: number of nodes whose sums it has not disclosed so far.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ def _one_sided(
     training: Bool, g: Float32, h: Float32, params: TreeParams, rng: np.random.Generator
 ) -> tuple[Bool, Float32, Float32]:
     rows = np.flatnonzero(training)
-    n_top, n_other = (max(1, int(len(rows) * share)) for share in (params.top_rate, params.other_rate))
+    n_top, n_other = (max(1, int(len(rows) * rate)) for rate in (params.top_rate, params.other_rate))
     by_size = rows[np.argsort(-np.abs(g[rows] * h[rows]), kind="stable")]
     rest = by_size[n_top:]
     others = rng.choice(rest, size=min(n_other, len(rest)), replace=False)
@@ -48,10 +48,10 @@ def _one_sided(
     return sampled, g * factor, h * factor
 
 
-def sample_columns(columns: Integers, share: float, rng: np.random.Generator) -> Integers:
-    """A share of the columns, ascending: the whole part of ``share * n``, at least one, as in XGBoost."""
-    if share == 1 or not len(columns):
+def sample_columns(columns: Integers, fraction: float, rng: np.random.Generator) -> Integers:
+    """Columns drawn, ascending: the whole part of ``fraction * n``, at least one, as in XGBoost."""
+    if fraction == 1 or not len(columns):
         return columns
     # XGBoost multiplies in float32, which decides which side of a whole number the product falls on.
-    count = max(1, int(np.float32(share) * np.float32(len(columns))))
+    count = max(1, int(np.float32(fraction) * np.float32(len(columns))))
     return np.sort(rng.choice(columns, size=count, replace=False))

@@ -95,7 +95,7 @@ class Criterion:
         return np.asarray(H * self.unit >= self.min_child_weight)
 
     def can_split(self, node: Sums) -> bool:
-        """False only where no split of the node can be allowed, whatever the columns are."""
+        """Return False only where no column can split the node."""
         return node.H > 0 and node.H * self.unit >= 2 * self.min_child_weight
 
     def _thresholded(self, g: Float64) -> Float64:

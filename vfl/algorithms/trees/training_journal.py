@@ -1,7 +1,7 @@
-"""The journal of a training: what was asked about each tree, and the splits by this party's columns.
+"""The journal of a training: the requests about each tree, and the splits by this party's columns.
 
-An entry says which splits a level of a tree has and what was asked there, another that the training
-went on after so many trees: splits of later ones are void, but these must grow again as they did before.
+An entry holds the splits of a level of a tree and a digest of the request there; another says that the
+training resumed after so many trees. Splits of later trees are void, but these must grow again as before.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vfl.algorithms.trees.columns import Split
 from vfl.errors import NotAligned, NotAllowed
 
 MAX_RESUMED = 100
-"""How often one training may go on: every time may show the sums of a tree once more."""
+"""How often one training may resume: each time may disclose the sums of a tree once more."""
 
 
 class Grown(Struct, frozen=True, tag="grown", forbid_unknown_fields=True):
-    """The training goes on after its first ``trees`` trees."""
+    """The training resumes after its first ``trees`` trees."""
 
     trees: int
 
@@ -33,34 +33,34 @@ class Level(Struct, frozen=True, tag="level", forbid_unknown_fields=True):
 
     tree: int
     level: int
-    asked: bytes
+    request_digest: bytes
     splits: list[Split]
 
 
 class TrainingJournal:
-    """The journal of one training, begun or taken up.
+    """The journal of one training, new or resumed.
 
-    A tree that is grown again, because the training was broken off, is asked about as it was before, request
-    by request. So no sums are ever told of almost the rows of others of that tree: their difference would be
-    a sum of the few rows by which these differ. An honest label party grows the same tree anyway.
+    A tree that grows again after an interruption gets the same requests as before. So this party never
+    discloses sums of two sets of rows of one tree that are almost the same: their difference would be a
+    sum of the few rows by which the sets differ. An honest label party grows the same tree anyway.
 
     Args:
-        store: where it is kept.
+        store: that holds it.
         opening: of the job; its fields ``public_key``, ``grown`` and ``splits`` may differ from attempt to
             attempt.
         model: name of the model.
-        grown: after how many trees the training goes on.
+        grown: after how many trees the training resumes.
         n_splits: how many splits by this party's columns these have.
         data: this party's.
 
     Attributes:
-        splits: those of the trees that stand.
+        splits: of the first ``grown`` trees.
         before: for each of these trees how many splits came before it.
-        levels: in how many levels of them sums can have been told.
+        levels: in how many of their levels sums may have been disclosed.
 
     Raises:
-        NotAligned: the training was begun on other terms, has other splits, or this party's data changed.
-        NotAllowed: it went on too often.
+        NotAligned: the training began on other terms, has other splits, or this party's data changed.
+        NotAllowed: it resumed too often.
         StateError: the journal cannot be read or written.
     """
 
@@ -88,7 +88,7 @@ class TrainingJournal:
         ]
         self.levels = len(standing)
         self._digests = {
-            (entry.tree, entry.level): entry.asked for entry in entries if isinstance(entry, Level)
+            (entry.tree, entry.level): entry.request_digest for entry in entries if isinstance(entry, Level)
         }
         if entries or grown:
             self._journal.keep(Grown(grown))
@@ -105,7 +105,7 @@ class TrainingJournal:
         return digest
 
     def keep(self, level: Level) -> None:
-        """Write a level down; raises StateError where it cannot be written."""
+        """Store a level; raises StateError where it cannot be written."""
         self._journal.keep(level)
 
 
@@ -131,7 +131,7 @@ class TreeJournal:
         self._digest = self._journal.digest(self._tree, self._level, request)
 
     def keep(self, splits: list[Split]) -> None:
-        """Write down the latest request and the splits that it brought, before the answer leaves."""
+        """Store the latest request and its splits before the answer leaves."""
         self._journal.keep(Level(self._tree, self._level, self._digest, splits))
 
 

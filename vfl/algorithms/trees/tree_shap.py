@@ -2,9 +2,9 @@
 
 The players are columns: all splits of a column are one player, whoever holds it. A tree's value for a set
 S of players is the mean of its leaves when a row takes its own side at the splits of S, and either side
-by its share of the cover at others (Lundberg et al., From local explanations to global understanding with
+by its fraction of the cover at others (Lundberg et al., From local explanations to global understanding with
 explainable AI for trees, Nature Machine Intelligence 2, 2020, 56-67). Which side a row takes is all that
-this asks of a row, so the label party computes it from what scoring told it anyway.
+this asks of a row, so the label party computes it from the answers of scoring.
 
 A leaf's part of that value is a product over the players on its path, and the Shapley value of a product
 is an integral (Owen, Multilinear extensions of games, 1972). With the one fraction ``o`` (1 where the row
@@ -42,10 +42,10 @@ class _Edge(NamedTuple):
     player: int
     split: int  # row of the sides
     goes_left: bool
-    cover: float  # the child's share of its parent's cover
+    cover: float  # the child's fraction of its parent's cover
     before: float  # zero fraction of the player above this edge
     value: float  # of a leaf below, 0 where there is another node
-    reach: float  # share of the tree's cover that comes down here
+    reach: float  # fraction of the tree's cover that comes down here
     players: int  # on the path down to the child
 
     @property
@@ -65,10 +65,10 @@ class Contributions:
     tables kept 24 E D bytes: 2 MB for 100 trees of depth 6.
 
     Args:
-        share: the label party's share.
+        part: the label party's part.
 
     Raises:
-        StateError: a node with a cover of 0 is split, so that no share of it goes either way (a
+        StateError: a node with a cover of 0 is split, so that no fraction of it goes either way (a
             ``min_child_weight`` of 0 allows it; XGBoost stops there with a failed check).
     """
 
@@ -85,13 +85,13 @@ class Contributions:
         self._levels = [slice(start, end) for start, end in itertools.pairwise(ends)]
         player = np.array([edge.player for edge in edges[1:]], dtype=np.int64)
         self._by_player = 1 + np.argsort(player, kind="stable")
-        self._asked, self._first = np.unique(np.sort(player), return_index=True)
+        self._players, self._first = np.unique(np.sort(player), return_index=True)
         self._factor, self._change = _tables(edges)
         self._bias = float(LOSSES[part.params.objective].margin(part.base_score))
         self._bias += sum(float(np.float32(tree.value[0])) for tree in part.trees if tree.owner[0] == LEAF)
         self._bias += sum(edge.value * edge.reach for edge in edges)
 
-    def of(self, sides: Bool) -> tuple[Float64, float]:
+    def contributions(self, sides: Bool) -> tuple[Float64, float]:
         """The contributions to the margins of rows.
 
         Args:
@@ -113,7 +113,7 @@ class Contributions:
         for start in range(0, n_rows, step):
             block = slice(start, start + step)
             by_edge = self._by_edge(sides[:, block])[self._by_player]
-            contributions[block, self._asked] = np.add.reduceat(by_edge, self._first, axis=0).T
+            contributions[block, self._players] = np.add.reduceat(by_edge, self._first, axis=0).T
         return contributions, self._bias
 
     def _by_edge(self, sides: Bool) -> Float64:
@@ -148,7 +148,7 @@ def _edges(part: TreesLabelPart) -> list[_Edge]:
     for tree in part.trees:
         _add_edges(edges, tree, first_split, players)
     order = sorted(range(len(edges)), key=lambda number: edges[number].depth)
-    place = {number: at for at, number in enumerate(order)}
+    place = {number: position for position, number in enumerate(order)}
     by_depth = (edges[number] for number in order)
     return [edge._replace(parent=place[edge.parent], previous=place[edge.previous]) for edge in by_depth]
 

@@ -97,7 +97,9 @@ def test_no_attempt_adds_to_the_directions_of_all(made, trained, private_key):
         offered += channel.offered
         y = rng.permutation(y)
     assert len(set(offered)) == 2
-    with pytest.raises(PeerRefused, match="may be done 10 times and was; train anew under another name"):
+    with pytest.raises(
+        PeerRefused, match="was done 10 times, the most that is allowed; train again under another name"
+    ):
         trained(group, y, private_key)
 
 
@@ -108,11 +110,11 @@ def test_other_terms_are_refused_once_something_was_told(made, trained, private_
     with pytest.raises(PeerUnreachable):
         trained(group, y, private_key, other, at=2)
     trained(group, y, private_key)
-    with pytest.raises(PeerRefused, match=r"other terms.*train anew under another name"):
+    with pytest.raises(PeerRefused, match=r"other terms.*train again under another name"):
         trained(group, y, private_key, other)
     party = group.parties["telco"]
     party.frame = party.frame * 1.5 + 1
-    with pytest.raises(PeerRefused, match="data changed since; train anew under another name"):
+    with pytest.raises(PeerRefused, match="data has changed since; train again under another name"):
         trained(group, y, private_key, msgspec.structs.replace(PARAMS, standardise=False))
 
 

@@ -187,9 +187,9 @@ def test_a_binning_is_done_again_on_the_same_terms_and_so_often(group, opening, 
         _, data = summed(group, opening, ciphertexts)
         assert data
         for changed in ({"fit_rows": b"\xfe" + b"\xff" * 4}, {"max_prebins": 4}):
-            with pytest.raises(PeerRefused, match=r"other terms.*bin anew under another name"):
+            with pytest.raises(PeerRefused, match=r"other terms.*bin again under another name"):
                 session_of(group).ask(opening(**changed), m.BinningOpened)
-    with pytest.raises(PeerRefused, match=r"10 times and was; bin anew"):
+    with pytest.raises(PeerRefused, match=r"10 times, the most that is allowed; bin again"):
         session_of(group).ask(opening(), m.BinningOpened)
     session_of(group).ask(opening(binning="other"), m.BinningOpened)
 
@@ -198,7 +198,7 @@ def test_what_is_fixed_is_kept(group, opening, ciphertexts):
     """Cut points of the merged bins and the weights of evidence told are what the party keeps."""
     session, _ = summed(group, opening, ciphertexts)
     told = [m.WoeBins(0, [1, 4], [0.5, -0.5], 0.25), m.WoeBins(1, [0, 4], [1.0, -1.0], 9.0)]
-    assert session.ask(m.FixBinning(told, None, None), m.BinningFixed).kept == [0, 1]
+    assert session.ask(m.FixBinning(told, None, None), m.BinningFixed).selected == [0, 1]
     a, b = group.parties["telco"].binnings["b"].coded
     values = group.parties["telco"].frame["a"].to_numpy(np.float32)
     edges = np.quantile(values[~np.isnan(values)].astype(float), [0.4])

@@ -81,7 +81,7 @@ def assert_as_pooled(group, result, y, **given):
     compared = 0
     for table in result.tables:
         coded = kept_columns(group, result, table.owner).get(table.column)
-        assert table.kept == (coded is not None)
+        assert table.selected == (coded is not None)
         if coded is None:
             continue
         judge = pooled_table(group, y, table, coded.cuts, **given)
@@ -208,11 +208,11 @@ def test_selection_keeps_the_better_of_two_alike(consortium, private_key):
     group = consortium(label, frames, min_rows=10)
     result = binned(group, y, private_key, BinningParams(max_correlation=0.7, min_iv=0.15, max_bins=4))
     tables = {of.name: of for of in result.tables if of.owner == "telco"}
-    assert tables["a"].kept != tables["echo"].kept
-    assert max((tables["a"], tables["echo"]), key=lambda of: of.iv).kept
-    assert not tables["noise"].kept
+    assert tables["a"].selected != tables["echo"].selected
+    assert max((tables["a"], tables["echo"]), key=lambda of: of.iv).selected
+    assert not tables["noise"].selected
     assert tables["noise"].iv < 0.15
-    assert set(group.parties["telco"].binnings["b"].names) == {n for n, of in tables.items() if of.kept}
+    assert set(group.parties["telco"].binnings["b"].names) == {n for n, of in tables.items() if of.selected}
 
 
 def test_no_sum_covers_fewer_rows_than_the_owner_allows(consortium, private_key):
@@ -311,7 +311,7 @@ SPOILED = SimpleNamespace(
     bins=(m.BinningOpened, lambda body: m.BinningOpened([Column("", 0)] * 4)),
     many=(m.BinningOpened, lambda body: m.BinningOpened([Column("", 60_000)] * 4)),
     stranger=(m.BinningFixed, lambda body: m.BinningFixed([99])),
-    twice=(m.BinningFixed, lambda body: m.BinningFixed(body.kept[:1] * 2)),
+    twice=(m.BinningFixed, lambda body: m.BinningFixed(body.selected[:1] * 2)),
 )
 
 

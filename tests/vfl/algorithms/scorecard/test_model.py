@@ -22,7 +22,7 @@ LINE = BinRow(kind="unknown", rows=10.0, events=1.0, woe=0.1, iv=0.01)
 LABEL = LabelBinning(
     params=BinningParams(),
     own=OWN,
-    tables=[ColumnTable(owner="telco", column=0, name="", bins=[LINE], kept=True)],
+    tables=[ColumnTable(owner="telco", column=0, name="", bins=[LINE], selected=True)],
     unknown={"telco": 0.25, "bureau": -0.5},
 )
 
@@ -87,6 +87,6 @@ def test_kept_columns_alone_are_coded_as_among_all():
         columns=["age", "wage", "balance"], coded=[msgspec.structs.replace(CODED, column=2), other]
     )
     columns = np.array([[0.0, 9.0, 3.0], [np.nan, 9.0, 0.5]], dtype=np.float32)
-    kept = binning.of_kept()
+    kept = binning.of_selected()
     assert (kept.columns, kept.names) == (["age", "balance"], binning.names)
     np.testing.assert_array_equal(woe_columns(kept, columns[:, [0, 2]]), woe_columns(binning, columns))

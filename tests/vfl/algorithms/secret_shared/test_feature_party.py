@@ -53,10 +53,10 @@ def ciphered(private_key):
     """Return the label party's rows, encrypted for a job."""
 
     def encrypt(opened):
-        basis = Basis.of(np.random.default_rng(0).normal(size=(ROWS, 2)), np.ones(2))
+        basis = Basis.from_columns(np.random.default_rng(0).normal(size=(ROWS, 2)), np.ones(2))
         basis = dataclasses.replace(basis, exponent=3)
         sums = LabelSums(ciphers_of_label(private_key, opened), basis, np.arange(ROWS) % 2.0)
-        return to_wire(sums.of(np.arange(ROWS)))
+        return to_wire(sums.ciphertexts(np.arange(ROWS)))
 
     return encrypt
 
@@ -121,13 +121,13 @@ def test_cross_sums_are_told_so_often_on_the_same_terms(job, ciphered):
     worker = Worker(Opening(party))
     worker.handle(m.LabelRows(0, ciphered(worker.handle(opening))))
     worker.handle(m.AskCrossSums())
-    with pytest.raises(NotAligned, match="train anew under another name"):
+    with pytest.raises(NotAligned, match="train again under another name"):
         Worker(Opening(party)).handle(other)
     Worker(Opening(party)).handle(opening)
     journal = party.drafts["m"]
     assert len(journal) == 2
     journal += journal[1:] * (MAX_ATTEMPTS - 1)
-    with pytest.raises(NotAllowed, match="10 times and was; train anew"):
+    with pytest.raises(NotAllowed, match="10 times, the most that is allowed; train again"):
         Worker(Opening(party)).handle(opening)
 
 
@@ -151,7 +151,7 @@ def test_a_job_has_no_more_steps_than_were_agreed(prepared):
     worker.handle(m.ExchangeHarmonics(0, ROWS, zeros(ciphers, ROWS)))
     assert len(worker.handle(m.AskGradient()).sums) == opened.width * TERMS * 512
     assert worker.handle(m.GiveGradient(zeros(steps.job.ciphers, 2 * TERMS))).steps == 1
-    with pytest.raises(NotAllowed, match="all its steps"):
+    with pytest.raises(NotAllowed, match="no steps left"):
         worker.handle(step)
 
 

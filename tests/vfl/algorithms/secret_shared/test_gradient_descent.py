@@ -12,7 +12,7 @@ from vfl.algorithms.secret_shared.gradient_descent import UNIT, Plan, Weights, w
 def problem(seed=0, k=3, f=2, rows=1000):
     rng = np.random.default_rng(seed)
     cross = rng.uniform(-0.3, 0.3, (k, f)) * rows
-    return Plan.of(rows, cross, (np.eye(k), 2 * np.eye(f)), 0.2, Series.fit(-1.0))
+    return Plan.from_cross_products(rows, cross, (np.eye(k), 2 * np.eye(f)), 0.2, Series.fit(-1.0))
 
 
 def split(numbers):
@@ -43,7 +43,7 @@ def test_steps_shrink_the_distance_as_planned(curvature):
     """On a quadratic between the least curvature of the plan and the bound, in as many steps as it says."""
     rng = np.random.default_rng(0)
     cross = rng.uniform(-0.3, 0.3, (3, 2))
-    plan = Plan.of(1000, 1000 * cross, (np.eye(3), np.eye(2)), 0.2, Series.fit(-1.0))
+    plan = Plan.from_cross_products(1000, 1000 * cross, (np.eye(3), np.eye(2)), 0.2, Series.fit(-1.0))
     bound = 250 * np.block([[np.eye(3), cross], [cross.T, np.eye(2)]])
     solution = np.arange(1.0, 6.0)
     now = before = np.zeros(5)
@@ -55,6 +55,6 @@ def test_steps_shrink_the_distance_as_planned(curvature):
 
 def test_parties_whose_columns_agree_do_not_make_steps_endless():
     """Coordinates that both hold alike: the gain stays finite."""
-    plan = Plan.of(100, 100 * np.eye(2), (np.eye(2), np.eye(2)), 0.5, Series.fit(0.0))
+    plan = Plan.from_cross_products(100, 100 * np.eye(2), (np.eye(2), np.eye(2)), 0.5, Series.fit(0.0))
     assert np.isfinite(plan.gain).all()
     assert np.abs(plan.gain).max() < 100 * 4 / 100 * 4

@@ -22,7 +22,7 @@ def bases(rows=150, k=3, f=2, seed=0):
     columns = rng.normal(size=(rows, k + f)) @ (np.eye(k + f) + 0.3)
     columns[0] *= 5
     y = (columns.sum(axis=1) > 0).astype(float)
-    return Basis.of(columns[:, :k], np.ones(k)), Basis.of(columns[:, k:], np.ones(f)), y
+    return Basis.from_columns(columns[:, :k], np.ones(k)), Basis.from_columns(columns[:, k:], np.ones(f)), y
 
 
 def joined(label_basis, feature_basis, private_key, other_key):
@@ -39,7 +39,7 @@ def test_a_step_on_ciphertexts_is_a_step_on_numbers(private_key, other_key):
     k, f, n = ours.width, theirs.width, len(ours.columns)
     series = Series.fit(-0.5)
     cross = ours.columns.T @ theirs.columns
-    plan = Plan.of(n, cross, (ours.penalty, theirs.penalty), 0.3, series)
+    plan = Plan.from_cross_products(n, cross, (ours.penalty, theirs.penalty), 0.3, series)
     start = np.random.default_rng(1).normal(size=k + f)
     masks = np.random.default_rng(2).integers(-(2**60), 2**60, k + f).tolist()
     left = [round(value / UNIT) - mask for value, mask in zip(start, masks, strict=True)]
@@ -79,7 +79,7 @@ def test_cross_sums_and_shares_of_labels(private_key, other_key, k):
     label, feature = LabelSums(a, ours, y), FeatureSums(b, theirs)
     assert label.plaintexts == feature.plaintexts == (1 if k == 3 else 2)
     for rows in (np.arange(60), np.arange(60, len(y))):
-        feature.add(rows[0], b.residues(to_wire(label.of(rows)), len(rows) * label.plaintexts))
+        feature.add(rows[0], b.residues(to_wire(label.ciphertexts(rows)), len(rows) * label.plaintexts))
     sums, masks, feature_parts = feature.masked()
     cross, label_shares = label.open(sums, masks)
     rounding = 2.0**ours.exponent / LARGEST_TERM / 2 * np.abs(theirs.columns).sum(axis=0)

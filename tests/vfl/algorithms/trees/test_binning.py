@@ -45,7 +45,7 @@ def test_every_value_is_in_the_bin_where_xgboost_has_it(kinds, rows, seed, max_b
     stored = xgboost_bins(X, max_bin).toarray()
     for feature in range(X.shape[1]):
         known = ~np.isnan(X[:, feature])
-        bounds = np.concatenate([[cuts.min_values[feature]], cuts.of(feature)])
+        bounds = np.concatenate([[cuts.min_values[feature]], cuts.cut_points(feature)])
         assert np.array_equal(stored[known, feature], bounds[bins[known, feature]])
         assert (bins[~known, feature] == cuts.n_bins[feature]).all()
 
@@ -62,7 +62,7 @@ def test_bins_lie_between_their_bounds(kinds, rows, seed):
     for feature in range(X.shape[1]):
         known = ~np.isnan(X[:, feature])
         values, codes = X[known, feature], bins[known, feature].astype(int)
-        bounds = np.concatenate([[cuts.min_values[feature]], cuts.of(feature)])
+        bounds = np.concatenate([[cuts.min_values[feature]], cuts.cut_points(feature)])
         assert (values < bounds[codes + 1]).all()
         assert (values >= bounds[codes]).all()
 
@@ -72,7 +72,7 @@ def test_cut_points_do_not_depend_on_the_other_columns():
     X = columns(["plain", "skewed", "whole", "plain"], 3000, 0)
     pooled, own = cut_points(X, 32), cut_points(X[:, 2:], 32)
     for feature in (0, 1):
-        assert np.array_equal(pooled.of(feature + 2), own.of(feature))
+        assert np.array_equal(pooled.cut_points(feature + 2), own.cut_points(feature))
         assert pooled.min_values[feature + 2] == own.min_values[feature]
 
 

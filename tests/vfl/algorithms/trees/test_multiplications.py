@@ -45,7 +45,7 @@ def test_independent_columns_share_as_counted(rows, columns):
     bins = np.asfortranarray(np.random.default_rng(0).integers(0, 32, (rows, columns)).astype(np.uint8))
     counting, node = Counting(), np.arange(rows)
     sums = EncryptedHistogram(counting, plan(bins, np.full(columns, 32), np.arange(columns)))
-    sums.of(np.zeros((rows, 1), np.uint64), node, node)
+    sums.sum_by_bin(np.zeros((rows, 1), np.uint64), node, node)
     assert independent_sums(rows, columns, 32, rows) == pytest.approx(counting.multiplications, rel=0.1)
 
 
@@ -53,4 +53,4 @@ def test_half_of_the_nodes_of_a_level_are_summed():
     """Of every pair of siblings one is summed: in a full tree of depth 5 the root, and 1, 2, 4, 8 nodes."""
     assert [level.nodes for level in levels(5)] == [1, 1, 2, 4, 8]
     assert levels(1) == [(1, 1.0)]
-    assert sum(level.nodes * level.share for level in levels(5)) == pytest.approx(1 + 4 * LEVEL_SHARE)
+    assert sum(level.nodes * level.fraction for level in levels(5)) == pytest.approx(1 + 4 * LEVEL_SHARE)

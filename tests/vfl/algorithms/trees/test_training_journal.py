@@ -93,7 +93,7 @@ def test_a_node_is_not_told_for_a_row_more_or_fewer(opened, ciphertexts, again):
     worker.handle(level())
     worker = opened()
     root(worker, ciphertexts)
-    with pytest.raises(NotAllowed, match="does not grow again as it did before; train anew"):
+    with pytest.raises(NotAllowed, match="does not grow again as it did before; train again"):
         worker.handle(again)
 
 
@@ -104,14 +104,14 @@ def test_a_level_that_was_not_summed_is_not_grown_otherwise(opened, ciphertexts)
     worker.handle(msgspec.structs.replace(level(), siblings=[]))
     worker = opened()
     root(worker, ciphertexts)
-    with pytest.raises(NotAllowed, match="train anew"):
+    with pytest.raises(NotAllowed, match="train again"):
         worker.handle(msgspec.structs.replace(level(go_left=29), siblings=[]))
 
 
 def test_a_tree_is_not_sampled_anew(opened, ciphertexts):
     """The root is a node like any other: its rows are those of before."""
     root(opened(), ciphertexts)
-    with pytest.raises(NotAllowed, match="train anew"):
+    with pytest.raises(NotAllowed, match="train again"):
         root(opened(), ciphertexts, np.arange(ROWS) > 0)
 
 
@@ -139,7 +139,7 @@ def test_other_terms_are_taken_until_something_was_told(opened, ciphertexts):
     root(opened(max_depth=4), ciphertexts)
     opened(max_depth=4)
     for changed in ({"max_depth": 2}, {"max_bin": 9}, {"trees": 6}, {"max_h": 0.5}):
-        with pytest.raises(NotAligned, match="train anew under another name"):
+        with pytest.raises(NotAligned, match="train again under another name"):
             opened(**changed)
 
 
@@ -161,7 +161,7 @@ def test_a_damaged_draft_says_what_to_do(opened, party, ciphertexts):
     """Lines that are no entries are not guessed at."""
     root(opened(), ciphertexts)
     party.drafts["m"].append(b'{"type":"level"}')
-    with pytest.raises(StateError, match="damaged; train anew under another name"):
+    with pytest.raises(StateError, match="damaged; train again under another name"):
         opened()
 
 

@@ -145,7 +145,7 @@ def test_contributions_equal_xgboost(seed, depth, widths, thin):
     rng = np.random.default_rng(seed)
     label, features = random_parts(rng, depth, widths, thin=thin)
     pooled, sides = random_rows(rng, label, features)
-    ours, bias = Contributions(label).of(sides)
+    ours, bias = Contributions(label).contributions(sides)
     theirs, their_bias = judge(label, features, pooled)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
     np.testing.assert_allclose(bias, their_bias, rtol=0, atol=1e-5)
@@ -158,7 +158,7 @@ def test_contributions_are_those_of_the_definition(seed, depth, thin):
     rng = np.random.default_rng(seed)
     label, features = random_parts(rng, depth, (2, 2, 1), n_trees=2, thin=thin)
     _, sides = random_rows(rng, label, features, rows=2)
-    ours, _ = Contributions(label).of(sides)
+    ours, _ = Contributions(label).contributions(sides)
     for row in range(2):
         np.testing.assert_allclose(ours[row], by_definition(label, sides, row), rtol=0, atol=1e-12)
 
@@ -175,7 +175,7 @@ def test_contributions_of_a_trained_model_are_those_of_the_pooled_one(federation
         split_directions(part, block) for part, (block, _) in zip(ours.features.values(), blocks, strict=True)
     ]
     sides = TreesPredictor(ours.label).gather(own, directions, [rows for _, rows in blocks])
-    mine, bias = Contributions(ours.label).of(sides)
+    mine, bias = Contributions(ours.label).contributions(sides)
     pooled = federation.pooled_xgboost(table, params, weight)
     theirs = pooled.predict(xgboost.DMatrix(table.pooled), pred_contribs=True)
     np.testing.assert_allclose(mine, theirs[:, :-1], rtol=0, atol=1e-5)
@@ -199,7 +199,7 @@ def test_a_model_trained_and_asked_over_the_wire_explains_as_the_pooled_one(
     part = train(group.sessions(), group.alignments, table, params, private_key, model_id="m").part
     told = ask_all(group.sessions(), group.alignments, part, model_id="m")
     sides = TreesPredictor(part).gather(table.columns, told, [table.rows_of(group.alignments["telco"])])
-    ours, bias = Contributions(part).of(sides)
+    ours, bias = Contributions(part).contributions(sides)
     pooled = SimpleNamespace(pooled=group.pooled().to_numpy(np.float32)[group.order()], y=y[group.order()])
     booster = federation.pooled_xgboost(pooled, params)
     theirs = booster.predict(xgboost.DMatrix(group.pooled().to_numpy(np.float32)), pred_contribs=True)
@@ -217,7 +217,7 @@ def test_a_party_that_does_not_answer_counts_as_missing_columns():
     sides = TreesPredictor(label).gather(pooled[:, :2].copy(), [None, told], [rows[:0], rows])
     pooled[:, 2:5] = np.nan
     np.testing.assert_allclose(
-        Contributions(label).of(sides)[0], judge(label, features, pooled)[0], atol=1e-5
+        Contributions(label).contributions(sides)[0], judge(label, features, pooled)[0], atol=1e-5
     )
 
 
@@ -226,7 +226,7 @@ def test_contributions_sum_to_the_margin():
     rng = np.random.default_rng(5)
     label, features = random_parts(rng, 8, (3, 3, 3), n_trees=20)
     _, sides = random_rows(rng, label, features, rows=200)
-    ours, bias = Contributions(label).of(sides)
+    ours, bias = Contributions(label).contributions(sides)
     np.testing.assert_allclose(
         ours.sum(axis=1) + bias, TreesPredictor(label).margins(sides), rtol=0, atol=1e-5
     )
@@ -240,7 +240,7 @@ def test_a_column_that_is_never_asked_contributes_nothing():
     unused += sorted(6 + column for column in set(range(6)) - set(label.peers[0].split_column))
     assert unused
     _, sides = random_rows(rng, label, features)
-    assert not Contributions(label).of(sides)[0][:, unused].any()
+    assert not Contributions(label).contributions(sides)[0][:, unused].any()
 
 
 def test_rows_are_explained_alike_alone_and_in_any_block(monkeypatch):
@@ -249,12 +249,12 @@ def test_rows_are_explained_alike_alone_and_in_any_block(monkeypatch):
     label, features = random_parts(rng, 6, (3, 3))
     _, sides = random_rows(rng, label, features, rows=50)
     contributions = Contributions(label)
-    together, _ = contributions.of(sides)
-    alone = [contributions.of(sides[:, row : row + 1])[0][0] for row in range(50)]
+    together, _ = contributions.contributions(sides)
+    alone = [contributions.contributions(sides[:, row : row + 1])[0][0] for row in range(50)]
     assert np.array_equal(together, alone)
     monkeypatch.setattr(module, "BLOCK", 1000)
-    assert np.array_equal(together, contributions.of(sides)[0])
-    assert contributions.of(sides[:, :0])[0].shape == (0, 6)
+    assert np.array_equal(together, contributions.contributions(sides)[0])
+    assert contributions.contributions(sides[:, :0])[0].shape == (0, 6)
 
 
 def test_trees_without_splits_contribute_to_the_bias_alone():
@@ -262,7 +262,7 @@ def test_trees_without_splits_contribute_to_the_bias_alone():
     rng = np.random.default_rng(8)
     label, features = random_parts(rng, 0, (2, 1))
     pooled, sides = random_rows(rng, label, features)
-    ours, bias = Contributions(label).of(sides)
+    ours, bias = Contributions(label).contributions(sides)
     assert not ours.any()
     np.testing.assert_allclose(bias, judge(label, features, pooled)[1], rtol=0, atol=1e-6)
 
@@ -272,7 +272,7 @@ def test_what_cannot_be_explained_is_refused():
     rng = np.random.default_rng(9)
     label, _ = random_parts(rng, 3, (2, 1))
     with pytest.raises(NotAligned, match="splits"):
-        Contributions(label).of(np.ones((3, 1), dtype=bool))
+        Contributions(label).contributions(np.ones((3, 1), dtype=bool))
     label.trees[0].cover[0] = 0.0
     with pytest.raises(StateError, match="min_child_weight"):
         Contributions(label)

@@ -56,7 +56,7 @@ class Stepping(Phase):
     def open(self, request: m.OpenStep) -> Answer:
         """Exchange encrypted weights, and give predictors of this party's rows, masked."""
         if not self.left:
-            raise NotAllowed("the job has had all its steps")
+            raise NotAllowed("the job has no steps left")
         with span("predictors"):
             predictors, masks = self.gradient_step.predictors(request.weights)
             opened = m.StepOpened(self.gradient_step.encrypted_weights(), predictors)

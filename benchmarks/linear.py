@@ -62,7 +62,7 @@ def measure(protocol: Protocol, data: Path, directory: Path) -> dict[str, Any]:
         after = consortium.traffic()["partner"]
         consortium.run("score", "bank", MODEL, "--in", "test.parquet", "--out", "scores.csv")
     fit = pooled_table.trained_on(consortium)
-    totals = json.loads(consortium.run("ledger", "bank", "--json"))
+    totals = json.loads(consortium.run("audit", "show", "bank", "--json"))
     messages = {total["kind"]: total["messages"] for total in totals}
     seconds = record["seconds"]
     versions = json.loads(consortium.run("info", "--json"))

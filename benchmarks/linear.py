@@ -116,7 +116,7 @@ def _partner_coefficients(consortium: Consortium) -> list[float]:
     config = configuration.load(consortium.path("partner"))
     part = PeerStore(config, "bank", Source(config)).load_part(MODEL)
     if not isinstance(part, LinearFeaturePart):
-        raise TypeError("the partner keeps no share of a linear model")
+        raise TypeError("the partner keeps no part of a linear model")
     return part.terms.coefficients
 
 

@@ -60,7 +60,7 @@ class Load:
     seconds: float
 
     def quantile(self, part: float) -> float:
-        """The latency in milliseconds that this share of the requests kept within."""
+        """The latency in milliseconds that this fraction of the requests kept within."""
         return round(float(np.quantile(self.milliseconds, part)), 2)
 
     @property

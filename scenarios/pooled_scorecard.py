@@ -150,7 +150,7 @@ class Judge:
         return [*found, of.missing if joined else self._evidence(apart)]
 
     def _evidence(self, rows: Bool) -> float:
-        """ln(share of label 0 in some rows / share of label 1); 0 where one of them is too rare."""
+        """ln(fraction of label 0 in some rows / fraction of label 1); 0 where one of them is too rare."""
         labels = self.fit.labels
         good, bad = float((labels[rows] == 0).sum()), float((labels[rows] == 1).sum())
         if min(good, bad) < BINS.min_events:

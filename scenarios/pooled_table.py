@@ -54,7 +54,7 @@ def trained_on(consortium: Consortium, validation_fraction: float = 0.0, seed: i
     XGBoost's quantile sketch depends on the order of rows, and that is the order of the federated one.
 
     Args:
-        validation_fraction: share of rows that were kept out of training.
+        validation_fraction: fraction of rows that were kept out of training.
         seed: which rows these are; ``random_state`` of the training.
     """
     config = configuration.load(consortium.path(consortium.label.name))

@@ -105,7 +105,7 @@ SET_UP = Step("set up", "each institution makes a certificate and says who may a
 ALIGN = Step("align", "the parties find common rows, without showing the others", _align, True)
 TRAIN = Step("train", "trees on encrypted gradients; no partner sees a label", _train, True)
 SCORE = Step("score", "rows that were never trained on, by the same path", _score, True)
-EXPORT = Step("export", "the partners agree to merge their shares, for the judge", _export, True)
+EXPORT = Step("export", "the partners agree to merge their parts, to compare with XGBoost", _export, True)
 AUDIT = Step("audit", "every ledger holds what the others signed, and nobody has touched it", _audit, False)
 JUDGE = Step("judge", "xgboost on all columns in one table, which nobody has in life", _judge, False)
 

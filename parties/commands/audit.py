@@ -70,7 +70,7 @@ def verify(directory: Path, against: tuple[Path, ...], as_json: bool) -> None:
     if not verdict.findings:
         lines.append("whole: nothing was changed, removed, inserted, reordered or cut off")
     show(
-        verdict._asdict() | {"findings": [found._asdict() for found in verdict.findings]},
+        verdict._asdict() | {"findings": [finding._asdict() for finding in verdict.findings]},
         as_json,
         "\n".join(lines),
     )
@@ -87,8 +87,8 @@ def show_ledger(directory: Path, job: str | None, contract: str, as_json: bool) 
     """Print what DIR has exchanged with its peers: messages and bytes by kind and outcome."""
     ledger = Ledger(database.connect(configuration.load(directory)))
     if job is not None or contract:
-        found = list(processing.lines_of(ledger, job, contract))
-        show(found, as_json, "\n".join(map(_line, found)) or "the ledger has no such message")
+        lines = list(processing.lines_of(ledger, job, contract))
+        show(lines, as_json, "\n".join(map(_line, lines)) or "the ledger has no such message")
         return
     totals = ledger.totals()
     heading = ("", "peer", "message", "outcome", "count", "bytes in", "bytes out")

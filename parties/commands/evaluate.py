@@ -8,7 +8,7 @@ import click
 
 from parties.commands.output import example, json_option, load_client_config, party_directory, show
 from parties.config.files import write_private
-from parties.label.evaluation import Asked, evaluation
+from parties.label.evaluation import AlertTerms, evaluation
 from parties.label.party import LabelParty
 from parties.report import page, tables
 from parties.telemetry.progress import ProgressLine
@@ -62,7 +62,7 @@ def evaluate(
     with LabelParty(load_client_config(directory)) as party, ProgressLine("scoring") as progress:
         scored = party.evaluation_data(model, source=source, amount=amount, day=day, on_progress=progress)
         record = party.record(model)
-    result = evaluation(scored, Asked(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))
+    result = evaluation(scored, AlertTerms(alerts_per_day=alerts_per_day, cost_of_alert=cost_of_alert))
     if html is not None:
         write_private(html.resolve(), page.render(result, scored, record).encode())
     show(result, as_json, tables.to_text(result) + (f"\n\n{html}: the same with plots" if html else ""))

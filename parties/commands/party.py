@@ -131,8 +131,10 @@ def add_peer(
     settings |= {"reasons": reasons} if reasons else {}
     settings |= {"show_timing": True} if show_timing else {}
     config = directories.add_peer(directory, peer, settings)
-    asked = "" if config.party.role == "label" else f"; what it may ask: {', '.join(allow) or 'nothing'}"
-    show(config.peers[peer], as_json, f"{peer} is added{asked}")
+    permissions = (
+        "" if config.party.role == "label" else f"; what it may ask: {', '.join(allow) or 'nothing'}"
+    )
+    show(config.peers[peer], as_json, f"{peer} is added{permissions}")
 
 
 @click.command(epilog=example("vfl party show bureau"))

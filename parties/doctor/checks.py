@@ -121,24 +121,24 @@ def _certificate(config: Config) -> Iterator[Finding]:
     files = tls.files_of(config)
     rotation.check_pair(files)
     ends = expiry.expiries(config)
-    for found in ends:
-        if text := found.warning():
+    for certificate in ends:
+        if text := certificate.warning():
             yield Finding("certificate", "warning", text, "see docs/operations.md, Rotate keys")
     if rotation.next_files(config).key.exists():
         remedy = "once your peers expect it: vfl party rotate-tls --activate"
         yield Finding("certificate", "warning", "a next TLS key waits", remedy)
-    days = min(found.days() for found in ends)
+    days = min(certificate.days() for certificate in ends)
     text = f"good at both ends, for {days:.0f} days: {tls.fingerprint_of_file(files.certificate)}"
     yield Finding("certificate", "ok", text)
 
 
 def _data(config: Config) -> Iterator[Finding]:
-    found = check.check(config)
-    for problem in found.problems:
+    report = check.check(config)
+    for problem in report.problems:
         text, _, remedy = problem.text.rpartition("; ")
         yield Finding("data", "fault", f"{problem.column}: {text or remedy}", remedy if text else "fix it")
-    if not found.problems:
-        yield Finding("data", "ok", f"{found.usable_rows:,} rows, {len(found.missing)} columns")
+    if not report.problems:
+        yield Finding("data", "ok", f"{report.usable_rows:,} rows, {len(report.missing)} columns")
 
 
 def _database(config: Config) -> Iterator[Finding]:
@@ -180,13 +180,13 @@ def _ledger(config: Config, engine: sa.Engine) -> Iterator[Finding]:
 
 def _contracts(config: Config, engine: sa.Engine) -> Iterator[Finding]:
     """Look for contracts that people have to do something about; those that ended are nobody's business."""
-    kept = ContractStore(engine).all()
+    stored = ContractStore(engine).all()
     now = time.time()
-    open_ones = [one for one in kept if one.contract.expires > now and one.state != REJECTED]
-    found = [finding for one in open_ones if (finding := _wanting(config, one, open_ones))]
-    yield from found
+    open_ones = [one for one in stored if one.contract.expires > now and one.state != REJECTED]
+    findings = [finding for one in open_ones if (finding := _wanting(config, one, open_ones))]
+    yield from findings
     signed = sum(one.state == SIGNED for one in open_ones)
-    if not found:
+    if not findings:
         yield Finding("contracts", "ok", f"in force {signed:,}, and none waits for anybody")
 
 

@@ -34,18 +34,18 @@ def private_key(config: Config) -> PrivateKey:
 
 def password(config: Config, *, new: bool) -> bytes:
     """Return the password from the environment, else from the configured file, else from the terminal."""
-    given = os.environ.get(PASSWORD_VARIABLE, "")
-    if not given and config.crypto.password_file is not None:
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if not password and config.crypto.password_file is not None:
         file = config.path(config.crypto.password_file)
         if not file.exists() or file.stat().st_mode & 0o077:
             raise KeyFileError(f"{file} does not exist or can be read by others; make it with mode 600")
-        given = file.read_text(encoding="utf-8").rstrip("\r\n")
-    if not given and sys.stdin.isatty():
-        given = getpass.getpass("New password for the key file: " if new else "Password of the key file: ")
-        if new and getpass.getpass("The same again: ") != given:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    if not password and sys.stdin.isatty():
+        password = getpass.getpass("New password for the key file: " if new else "Password of the key file: ")
+        if new and getpass.getpass("The same again: ") != password:
             raise KeyFileError("the two passwords differ; try again")
-    if not given:
+    if not password:
         raise KeyFileError(
             f"the key file needs a password; set {PASSWORD_VARIABLE}, or crypto.password_file in party.toml"
         )
-    return given.encode()
+    return password.encode()

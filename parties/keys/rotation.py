@@ -174,8 +174,8 @@ def _edit(directory: Path, peer: str, change: Callable[[str], str], **expected: 
         raise ConfigError(f"no peer {peer} in {file}; add it with `vfl party add-peer`")
     text = file.read_text(encoding="utf-8")
     name = rf'(?:{re.escape(peer)}|"{re.escape(peer)}")'
-    found = re.search(rf"^\[peers\.{name}\][^\n]*\n(?:(?!\[)[^\n]*\n?)*", text, re.MULTILINE)
-    section = found[0] if found else ""
+    match = re.search(rf"^\[peers\.{name}\][^\n]*\n(?:(?!\[)[^\n]*\n?)*", text, re.MULTILINE)
+    section = match[0] if match else ""
     bare = re.sub(r"^next_fingerprint\s*=[^\n]*\n?", "", section, flags=re.MULTILINE)
     edited = re.sub(r"^fingerprint\s*=[^\n]*", lambda m: change(m[0]), bare, count=1, flags=re.MULTILINE)
     text = text.replace(section, edited) if section else text
@@ -190,8 +190,8 @@ def _edit(directory: Path, peer: str, change: Callable[[str], str], **expected: 
 def _hosts(certificate: Path) -> list[str]:
     """Return the names that a certificate is for."""
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        current = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = current.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, x509.ExtensionNotFound):
         raise ConfigError(
             f"{certificate} holds no certificate for a host; there is nothing to renew"

@@ -19,7 +19,7 @@ DRAWN_ROWS = 50_000_000
 """Resamples times rows drawn at most, some seconds' work; but never under 200 resamples."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class AlertTerms(Struct, frozen=True, kw_only=True):
     """What the measures of an evaluation are about.
 
     ``alerts_per_day`` is how many of the highest scores are looked at: of each day, or of all rows where no
@@ -31,7 +31,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Bin(Struct, frozen=True):
-    """A tenth of the rows, by score: their weight, mean score, and share of label 1."""
+    """A tenth of the rows, by score: their weight, mean score, and fraction of label 1."""
 
     weight: float
     predicted: float
@@ -43,10 +43,10 @@ class Measures(Struct, frozen=True, kw_only=True):
 
     Attributes:
         roc_auc, pr_auc, ks: 0 to 1.
-        recall_at_fpr: by false positive rate, such as ``1%``, the share of label 1 that is found.
-        precision_at_k: share of label 1 among the alerts that can be looked at.
+        recall_at_fpr: by false positive rate, such as ``1%``, the fraction of label 1 that is detected.
+        precision_at_k: fraction of label 1 among the alerts that can be looked at.
         money_saved: amounts of label 1 among them, less the cost of all of them; None without amounts.
-        lift: by tenth of the rows, highest scores first, the share of label 1 over that of all rows.
+        lift: by tenth of the rows, highest scores first, the fraction of label 1 over that of all rows.
         brier, calibration_error, calibration: None where scores are no probabilities.
     """
 
@@ -102,7 +102,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         rows_are: ``validation``, ``training`` or ``source``: which rows these are.
         rows, positives: how many, and how many of label 1.
         days: distinct days among them; None where no day is named.
-        asked: what the measures are about.
+        alert_terms: what the measures are about.
         views: the label party alone (a model of its columns alone, trained on the same rows), with one
             partner (the joint model, the other partners' columns counted as missing), and all together.
         added: by view what partners add to the first; a partner's value inside the joint model, not that of
@@ -116,7 +116,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     rows: int
     positives: int
     days: int | None
-    asked: Asked
+    alert_terms: AlertTerms
     views: list[View]
     added: list[Added]
     resamples: int
@@ -128,7 +128,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
         return self.views[-1].measures
 
 
-def evaluation(scored: EvaluationData, asked: Asked) -> Evaluation:
+def evaluation(scored: EvaluationData, terms: AlertTerms) -> Evaluation:
     """Return the measures of every view.
 
     Weights count in all measures but those of alerts, whose number does not depend on them.
@@ -138,7 +138,7 @@ def evaluation(scored: EvaluationData, asked: Asked) -> Evaluation:
         ParameterError: fewer than one alert a day.
     """
     labels, names = scored.labels, list(scored.scores)
-    measured = {name: _measures(scored, name, asked) for name in names}
+    measured = {name: _measures(scored, name, terms) for name in names}
     resamples = int(np.clip(DRAWN_ROWS // len(labels), 200, 1_000))
     areas = resampled(labels, scored.scores, scored.weights, resamples=resamples)
     base, base_areas = measured[names[0]], areas[names[0]]
@@ -156,31 +156,31 @@ def evaluation(scored: EvaluationData, asked: Asked) -> Evaluation:
         rows=len(labels),
         positives=int(labels.sum()),
         days=None if scored.days is None else len(np.unique(scored.days)),
-        asked=asked,
+        alert_terms=terms,
         views=[View(name, scored.partners[name], measured[name]) for name in names],
         added=added,
         resamples=resamples,
-        least_cost=_least_cost(scored, asked.cost_of_alert),
+        least_cost=_least_cost(scored, terms.cost_of_alert),
     )
 
 
-def _measures(scored: EvaluationData, name: str, asked: Asked) -> Measures:
-    labels, weights, of = scored.labels, scored.weights, scored.scores[name]
-    alerts = alerted(of, asked.alerts_per_day, scored.days)
+def _measures(scored: EvaluationData, name: str, terms: AlertTerms) -> Measures:
+    labels, weights, scores = scored.labels, scored.weights, scored.scores[name]
+    alerts = alerted(scores, terms.alerts_per_day, scored.days)
     amounts = scored.amounts
-    is_probability = of.min() >= 0 and of.max() <= 1
-    bins = calibration_curve(labels, of, weights) if is_probability else None
+    is_probability = scores.min() >= 0 and scores.max() <= 1
+    bins = calibration_curve(labels, scores, weights) if is_probability else None
     return Measures(
-        roc_auc=metrics.roc_auc(labels, of, weights),
-        pr_auc=metrics.pr_auc(labels, of, weights),
-        ks=metrics.ks(labels, of, weights),
+        roc_auc=metrics.roc_auc(labels, scores, weights),
+        pr_auc=metrics.pr_auc(labels, scores, weights),
+        ks=metrics.ks(labels, scores, weights),
         recall_at_fpr={
-            f"{rate * 100:g}%": metrics.recall_at_fpr(labels, of, rate, weights) for rate in RATES
+            f"{rate * 100:g}%": metrics.recall_at_fpr(labels, scores, rate, weights) for rate in RATES
         },
-        precision_at_k=precision_at_k(labels, of, asked.alerts_per_day, scored.days),
-        money_saved=None if amounts is None else money_saved(labels, alerts, amounts, asked.cost_of_alert),
-        lift=metrics.lift_by_decile(labels, of, weights).tolist(),
-        brier=brier(labels, of, weights) if bins else None,
+        precision_at_k=precision_at_k(labels, scores, terms.alerts_per_day, scored.days),
+        money_saved=None if amounts is None else money_saved(labels, alerts, amounts, terms.cost_of_alert),
+        lift=metrics.lift_by_decile(labels, scores, weights).tolist(),
+        brier=brier(labels, scores, weights) if bins else None,
         calibration_error=bins.expected_error if bins else None,
         calibration=[Bin(*row) for row in np.transpose(bins).tolist()] if bins else None,
     )

@@ -18,7 +18,7 @@ from vfl.errors import ParameterError
 class Wanted(NamedTuple):
     """What is known of a job; what is not comes from the party directory.
 
-    common: share of the rows that each partner knows.
+    common: fraction of the rows that each partner knows.
     """
 
     rows: int | None = None

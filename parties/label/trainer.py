@@ -106,7 +106,7 @@ class Trainer:
         chosen_name, name = name, chosen("model", name)
         self._models.check_new_model(name)
         self._checkpoints.check_new(name)
-        training = Training.of(
+        training = Training.begin(
             params or self._client.config.model,
             model=name,
             alignment=self._client.load_alignment(alignment)[0].alignment,

@@ -43,7 +43,7 @@ def verify(
         contracts: those of the same party.
         public: the party's identity, 64 hex digits.
         peers: identities of peers by name; None where it is not configured.
-        against: what peers have kept, from their exports: shows a ledger that was cut or written anew whole.
+        against: what peers have stored, from their exports: shows a ledger that was cut or rewritten whole.
     """
     damage = ""
     try:
@@ -157,13 +157,13 @@ def _lost_entries(
         return
     if (closing.request_digest, closing.reply_digest) != (digest(signed.request), digest(signed.reply)):
         yield Finding(number, f"entry {number} records other signatures than those that are kept")
-    asked = closing.direction == "out"
+    outgoing = closing.direction == "out"
     own, signer = (
-        (head.label_head, head.feature_identity) if asked else (head.feature_head, head.label_identity)
+        (head.label_head, head.feature_identity) if outgoing else (head.feature_head, head.label_identity)
     )
     if own not in walk.heads:
         text = f"the entry that was signed at the end of job {head.job} is not there: "
-        yield Finding(number, text + "earlier ones were written anew")
+        yield Finding(number, text + "earlier ones were rewritten")
     configured = peers.get(closing.peer)
     if configured is not None and configured != signer.hex():
         yield Finding(number, f"job {head.job} was signed by another identity than that of {closing.peer}")
@@ -177,7 +177,7 @@ def _lost_heads(walk: _Walk, ledger: Ledger, own: bytes, head: Head) -> Iterator
         return
     if signed_head not in walk.heads:
         text = f"a peer keeps this party's signature, at the end of job {head.job}, of an entry not there: "
-        yield Finding(walk.last + 1, text + "the ledger was cut or written anew")
+        yield Finding(walk.last + 1, text + "the ledger was cut or rewritten")
     elif head.job in walk.jobs:
         yield from _other_exchanges(ledger, walk.jobs[head.job], head, walk.heads[signed_head])
 

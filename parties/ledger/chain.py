@@ -81,7 +81,7 @@ def _move(previous: bytes, number: int, row: Linked, after: Sequence[Linked]) ->
             return f"was exchanged with entry {number + 1}: they were reordered"
         return "was inserted"
     if _follows(after[0], number + 2, row[1]):
-        return "was removed, and those after it were numbered anew"
+        return "was removed, and later entries were renumbered"
     return ""
 
 

@@ -33,7 +33,7 @@ class LedgerChannel:
         self._ledger = ledger
 
     def exchange(self, peer: str, frame: bytes | Frame) -> bytes:
-        request, sent = Frame.of(frame), time.perf_counter_ns()
+        request, sent = Frame.read(frame), time.perf_counter_ns()
         try:
             reply = self._channel.exchange(peer, request.content)
         except VflError as error:

@@ -100,7 +100,7 @@ class Ledger:
             reply: the frame of the answer, None where none came.
             outcome: ``ok``, or the code of the error.
         """
-        frame, answer = Frame.of(request), reply or b""
+        frame, answer = Frame.read(request), reply or b""
         digests = digest(frame.content), digest(answer) if reply else b""
         signs = frame.heading.kind == CloseLedger.__name__ and outcome == "ok"
         with self._lock:
@@ -231,7 +231,7 @@ class Frame(NamedTuple):
     heading: Heading
 
     @classmethod
-    def of(cls, frame: bytes | Frame) -> Frame:
+    def read(cls, frame: bytes | Frame) -> Frame:
         """Return a frame with its heading; one that has it already as it is."""
         return frame if isinstance(frame, Frame) else cls(frame, heading(frame))
 

@@ -90,7 +90,7 @@ class SigningChannel:
         self._config = config
 
     def exchange(self, peer: str, frame: bytes) -> bytes:
-        request = Frame.of(frame)
+        request = Frame.read(frame)
         reply = self._channel.exchange(peer, request)
         if ends_a_job(request.heading.kind) and outcome_of(reply) == "ok":
             try:
@@ -120,7 +120,7 @@ class SigningChannel:
 
 
 def countersign(
-    config: Config, ledger: Ledger, peer: str, envelope: Envelope[Message], asked: m.CloseLedger
+    config: Config, ledger: Ledger, peer: str, envelope: Envelope[Message], closing: m.CloseLedger
 ) -> m.LedgerClosed:
     """Return a feature party's answer to a label party that closes the ledger of a job.
 
@@ -134,17 +134,17 @@ def countersign(
         LedgersDiffer: this party's ledger has other exchanges of the job under this contract.
         KeyFileError: this party has no identity.
     """
-    if asked.identity != _identity_of(config, peer):
+    if closing.identity != _identity_of(config, peer):
         raise BadSignature("the ledger is signed by another identity than the one configured for you")
     own = identity.load(config)
     draft = m.LedgerClosed(ledger.head()[1], bytes.fromhex(own.public), bytes(64))
-    head = _head(envelope, asked, draft)
-    identity.verify(asked.identity.hex(), "ledger head", _label_content(head), asked.signature)
+    head = _head(envelope, closing, draft)
+    identity.verify(closing.identity.hex(), "ledger head", _label_content(head), closing.signature)
     exchanges, digest = ledger.exchanges(peer, envelope.job, envelope.contract)
-    if (exchanges, digest) != (asked.exchanges, asked.digest):
+    if (exchanges, digest) != (closing.exchanges, closing.digest):
         raise LedgersDiffer(
             f"this party's ledger has {exchanges} exchanges of the job under this contract, yours "
-            f"{asked.exchanges}, or others; compare both with `vfl audit show`"
+            f"{closing.exchanges}, or others; compare both with `vfl audit show`"
         )
     return msgspec.structs.replace(draft, signature=own.sign("ledger head", _feature_content(head)))
 

@@ -107,7 +107,7 @@ def export(
     lines = [line_of(entry, link) for entry, link in ledger.entries() if peer in (None, entry.peer)]
     numbers, named = {line.entry for line in lines}, {line.contract for line in lines}
     described = [
-        describe(kept, config, time.time()) for kept in contracts.all() if kept.digest.hex() in named
+        describe(stored, config, time.time()) for stored in contracts.all() if stored.digest.hex() in named
     ]
     if peer is not None:
         described = [replace(one, columns=UNKNOWN, approved_by=[], rejected_by=[]) for one in described]

@@ -49,8 +49,8 @@ class Own(Collector):
             "vfl_certificate_end_timestamp_seconds", "When a certificate ends.", labels=["certificate"]
         )
         try:
-            for found in expiries(self._config):
-                ends.add_metric([found.name], found.ends.timestamp())
+            for expiry in expiries(self._config):
+                ends.add_metric([expiry.name], expiry.ends.timestamp())
         except ConfigError:
             ends.add_metric(["unreadable"], 0.0)
         yield ends

@@ -78,7 +78,7 @@ def _pictures(evaluation: Evaluation, scored: EvaluationData) -> dict[str, Pictu
     alone, together = first.measures, last.measures
     scores = {view.name: scored.scores[view.name] for view in (first, last)}
     labels, weights = scored.labels, scored.weights
-    found = {
+    pictures = {
         "roc": _picture(
             "roc",
             plots.roc(labels, scores, weights),
@@ -107,37 +107,37 @@ def _pictures(evaluation: Evaluation, scored: EvaluationData) -> dict[str, Pictu
         if (bins := view.measures.calibration)
     }
     if together.calibration_error is not None:
-        found["calibration"] = _picture(
+        pictures["calibration"] = _picture(
             "calibration",
             plots.calibration(points),
-            "Observed over predicted share of label 1, by tenth of the rows; on the diagonal both are equal. "
+            "Observed over predicted fraction of label 1, by tenth of rows; on the diagonal both are equal. "
             f"Mean gap {together.calibration_error:.4f} together.",
         )
     for measure, name in (("ROC-AUC", "roc_auc"), ("PR-AUC", "pr_auc")):
-        found[f"gain-{name}"] = _picture(
+        pictures[f"gain-{name}"] = _picture(
             f"gain-{name}",
             plots.gains({gain.name: getattr(gain, name) for gain in evaluation.added}, measure),
             f"What partners add in {measure} over {first.name}, with 95% intervals.",
         )
     if scored.amounts is not None:
-        found["money"] = _money(evaluation, scored)
-    return found
+        pictures["money"] = _money(evaluation, scored)
+    return pictures
 
 
 def _money(evaluation: Evaluation, scored: EvaluationData) -> Picture:
     assert scored.amounts is not None  # noqa: S101  # looked at by the caller
-    asked, days = evaluation.asked, evaluation.days or 1
+    terms, days = evaluation.alert_terms, evaluation.days or 1
     views = (evaluation.views[0].name, evaluation.views[-1].name)
     saved = {}
     for name in views:
-        alerts, money = money_curve(scored.labels, scored.scores[name], scored.amounts, asked.cost_of_alert)
+        alerts, money = money_curve(scored.labels, scored.scores[name], scored.amounts, terms.cost_of_alert)
         saved[name] = (alerts / days, money)
     per = "alerts" if evaluation.days is None else "alerts a day on average"
     caption = (
-        f"Money saved over the number of alerts, at {asked.cost_of_alert:,g} an alert; the line marks the "
-        f"{asked.alerts_per_day:,} that can be looked at."
+        f"Money saved over the number of alerts, at {terms.cost_of_alert:,g} an alert; the line marks the "
+        f"{terms.alerts_per_day:,} that can be looked at."
     )
-    return _picture("money", plots.money(saved, asked.alerts_per_day, per), caption)
+    return _picture("money", plots.money(saved, terms.alerts_per_day, per), caption)
 
 
 def _picture(name: str, svg: str, caption: str) -> Picture:

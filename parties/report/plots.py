@@ -59,8 +59,8 @@ def roc(labels: Array, scores: Mapping[str, Array], weights: Array | None = None
     with mpl.rc_context(STYLE):
         figure, axes = _axes("false positive rate", "recall")
         axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
-        for number, (name, of) in enumerate(scores.items()):
-            false_positive, recall, _ = roc_curve(labels, of, sample_weight=weights)
+        for number, (name, ranked) in enumerate(scores.items()):
+            false_positive, recall, _ = roc_curve(labels, ranked, sample_weight=weights)
             axes.plot(false_positive, recall, label=name, **_line(number))
         axes.legend(loc="lower right")
         return _svg("roc", figure)
@@ -70,9 +70,9 @@ def precision_recall(labels: Array, scores: Mapping[str, Array], weights: Array 
     """Return the precision-recall curves of up to three sets of scores [n]."""
     with mpl.rc_context(STYLE):
         figure, axes = _axes("recall", "precision")
-        for number, (name, of) in enumerate(scores.items()):
+        for number, (name, ranked) in enumerate(scores.items()):
             precision, recall, _ = precision_recall_curve(
-                labels, of, sample_weight=weights, drop_intermediate=True
+                labels, ranked, sample_weight=weights, drop_intermediate=True
             )
             # The last point, of recall 0, belongs to no threshold.
             axes.step(recall[:-1], precision[:-1], where="pre", label=name, **_line(number))
@@ -82,15 +82,20 @@ def precision_recall(labels: Array, scores: Mapping[str, Array], weights: Array 
 
 
 def distribution(labels: Array, scores: Array) -> str:
-    """Return how scores [n] spread over rows of either label, each as a share of its rows."""
+    """Return how scores [n] spread over rows of either label, each as a fraction of its rows."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes("score", "share of the label's rows")
+        figure, axes = _axes("score", "fraction of the label's rows")
         edges = np.histogram_bin_edges(scores, BARS)
         for number, value in enumerate((0, 1)):
-            of = scores[labels == value]
-            part = np.full(len(of), 1 / max(1, len(of)))
+            ranked = scores[labels == value]
+            fraction = np.full(len(ranked), 1 / max(1, len(ranked)))
             axes.hist(
-                of, edges.tolist(), weights=part, label=f"label {value}", histtype="step", **_line(number)
+                ranked,
+                edges.tolist(),
+                weights=fraction,
+                label=f"label {value}",
+                histtype="step",
+                **_line(number),
             )
         axes.set_yscale("log")
         axes.legend(loc="upper right")
@@ -102,9 +107,9 @@ def lift(lifts: Mapping[str, Sequence[float]]) -> str:
     with mpl.rc_context(STYLE):
         figure, axes = _axes("tenth of rows, highest scores first", "lift")
         width = 0.8 / len(lifts)
-        for number, (name, of) in enumerate(lifts.items()):
-            at = np.arange(len(of)) + 1 + (number - (len(lifts) - 1) / 2) * width
-            axes.bar(at, of, width, label=name, color=SERIES[number], alpha=0.6 if number == 0 else 1)
+        for number, (name, lift) in enumerate(lifts.items()):
+            position = np.arange(len(lift)) + 1 + (number - (len(lifts) - 1) / 2) * width
+            axes.bar(position, lift, width, label=name, color=SERIES[number], alpha=0.6 if number == 0 else 1)
         axes.axhline(1, color=MUTED, linewidth=1)
         axes.set_xticks(np.arange(1, 11))
         axes.grid(visible=False, axis="x")
@@ -113,10 +118,10 @@ def lift(lifts: Mapping[str, Sequence[float]]) -> str:
 
 
 def calibration(points: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
-    """Return observed over predicted shares of label 1, for up to three sets."""
+    """Return observed over predicted fractions of label 1, for up to three sets."""
     with mpl.rc_context(STYLE):
         figure, axes = _axes("predicted", "observed")
-        limit = max(float(np.max(of)) for pair in points.values() for of in pair) * 1.05
+        limit = max(float(np.max(axis)) for pair in points.values() for axis in pair) * 1.05
         axes.plot([0, limit], [0, limit], color=GRID, linewidth=1)
         for number, (name, (predicted, observed)) in enumerate(points.items()):
             axes.plot(predicted, observed, marker="so^"[number], markersize=4, label=name, **_line(number))
@@ -150,10 +155,10 @@ def money(saved: Mapping[str, tuple[Array, Array]], budget: float, per: str) -> 
     """
     with mpl.rc_context(STYLE):
         figure, axes = _axes(per, "money saved")
-        best = max(float(alerts[np.argmax(of)]) for alerts, of in saved.values())
-        for number, (name, (alerts, of)) in enumerate(saved.items()):
+        best = max(float(alerts[np.argmax(money)]) for alerts, money in saved.values())
+        for number, (name, (alerts, money)) in enumerate(saved.items()):
             shown = alerts <= max(2 * budget, 1.5 * best)
-            axes.plot(alerts[shown], of[shown], label=name, **_line(number))
+            axes.plot(alerts[shown], money[shown], label=name, **_line(number))
         axes.axvline(budget, color=MUTED, linewidth=1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.legend(loc="lower right")

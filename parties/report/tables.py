@@ -114,42 +114,42 @@ def least_cost(evaluation: Evaluation) -> str:
     if best is None:
         return ""
     return (
-        f"At {evaluation.asked.cost_of_alert:,g} an alert, scores from {best.threshold:.6g} up save most: "
-        f"{best.money_saved:,.0f} with {best.alerts:,} alerts."
+        f"At {evaluation.alert_terms.cost_of_alert:,g} an alert, scores from {best.threshold:.6g} up save "
+        f"most: {best.money_saved:,.0f} with {best.alerts:,} alerts."
     )
 
 
 def table(heading: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int = 1) -> str:
     """Return lines under a heading in aligned columns: so many to the left, and the others to the right."""
-    widths = [max(len(line[at]) for line in (heading, *lines)) for at in range(len(heading))]
+    widths = [max(len(line[column]) for line in (heading, *lines)) for column in range(len(heading))]
     rule = ["-" * width for width in widths]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if at < texts else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if column < texts else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in (heading, rule, *lines)
     )
 
 
 def _measures(evaluation: Evaluation) -> list[tuple[str, Callable[[Measures], str]]]:
-    asked, per_day = evaluation.asked, evaluation.days is not None
-    budget = f"{asked.alerts_per_day:,} alerts a day" if per_day else f"the top {asked.alerts_per_day:,}"
-    found: list[tuple[str, Callable[[Measures], str]]] = [
-        ("ROC-AUC", lambda of: f"{of.roc_auc:.4f}"),
-        ("PR-AUC", lambda of: f"{of.pr_auc:.4f}"),
-        ("KS", lambda of: f"{of.ks:.4f}"),
+    terms, per_day = evaluation.alert_terms, evaluation.days is not None
+    budget = f"{terms.alerts_per_day:,} alerts a day" if per_day else f"the top {terms.alerts_per_day:,}"
+    rows: list[tuple[str, Callable[[Measures], str]]] = [
+        ("ROC-AUC", lambda measures: f"{measures.roc_auc:.4f}"),
+        ("PR-AUC", lambda measures: f"{measures.pr_auc:.4f}"),
+        ("KS", lambda measures: f"{measures.ks:.4f}"),
     ]
     for rate in evaluation.together.recall_at_fpr:
-        found.append((f"recall at {rate} FPR", lambda of, rate=rate: f"{of.recall_at_fpr[rate]:.4f}"))  # type: ignore[misc]
-    found.append((f"precision at {budget}", lambda of: f"{of.precision_at_k:.4f}"))
+        rows.append((f"recall at {rate} FPR", lambda m, rate=rate: f"{m.recall_at_fpr[rate]:.4f}"))  # type: ignore[misc]
+    rows.append((f"precision at {budget}", lambda measures: f"{measures.precision_at_k:.4f}"))
     if evaluation.together.money_saved is not None:
-        found.append((f"money saved at {budget}", lambda of: f"{of.money_saved:,.0f}"))
-    found.append(("lift of the top tenth", lambda of: f"{of.lift[0]:.2f}"))
+        rows.append((f"money saved at {budget}", lambda measures: f"{measures.money_saved:,.0f}"))
+    rows.append(("lift of the top tenth", lambda measures: f"{measures.lift[0]:.2f}"))
     if evaluation.together.brier is not None:
-        found.append(("calibration error", lambda of: f"{of.calibration_error:.4f}"))
-        found.append(("Brier score", lambda of: f"{of.brier:.4f}"))
-    return found
+        rows.append(("calibration error", lambda measures: f"{measures.calibration_error:.4f}"))
+        rows.append(("Brier score", lambda measures: f"{measures.brier:.4f}"))
+    return rows
 
 
 def _gain(gain: Gain) -> tuple[str, str]:

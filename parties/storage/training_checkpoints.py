@@ -50,10 +50,10 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     checkpoint: bytes | None = None
 
     @classmethod
-    def of(cls, params: Struct, **asked: Any) -> Training:
+    def begin(cls, params: Struct, **settings: Any) -> Training:
         """Return a training that is to begin, with these parameters."""
         algorithm = ALGORITHMS.of_params(params).name
-        return cls(algorithm=algorithm, plain_params=msgspec.to_builtins(params), **asked)
+        return cls(algorithm=algorithm, plain_params=msgspec.to_builtins(params), **settings)
 
     @property
     def method(self) -> descriptor.Training:

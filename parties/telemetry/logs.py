@@ -71,13 +71,13 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO | None) -> None:
         super().__init__(stream)
-        self._given = stream
+        self._stream = stream
 
     def filter(self, record: logging.LogRecord) -> bool:
         return _is_own(record) or record.levelno >= logging.WARNING
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.stream = self._given or sys.stderr
+        self.stream = self._stream or sys.stderr
         super().emit(record)
 
 

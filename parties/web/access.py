@@ -65,8 +65,8 @@ class Access:
             "RateLimit": f'"second";r={remaining};t=1',
         }
 
-    def _too_many(self, limit: RateLimitItem, of: str, detail: str) -> ApiError:
-        reset, _ = self._limiter.get_window_stats(limit, of)
+    def _too_many(self, limit: RateLimitItem, caller: str, detail: str) -> ApiError:
+        reset, _ = self._limiter.get_window_stats(limit, caller)
         seconds = max(1, math.ceil(reset - time.time()))
         return ApiError("too_many_requests", detail, headers={"Retry-After": str(seconds)})
 

@@ -98,14 +98,14 @@ def describe(
         responses[status] = {"description": description, "content": _content(kind)}
     for status, group in groupby(sorted(codes, key=_status), _status):
         responses[status] = _problems(status, list(group))
-    told: dict[str, Any] = {"responses": responses, "tags": [Tag(name=tag)], "openapi_extensions": {}}
+    options: dict[str, Any] = {"responses": responses, "tags": [Tag(name=tag)], "openapi_extensions": {}}
     if parameters:
-        told["openapi_extensions"]["parameters"] = list(parameters)
+        options["openapi_extensions"]["parameters"] = list(parameters)
     if body is not None:
-        told["openapi_extensions"]["requestBody"] = {"required": True, "content": _content(body)}
+        options["openapi_extensions"]["requestBody"] = {"required": True, "content": _content(body)}
     if "no_key" in codes:
-        told["security"] = [{"key": []}]
-    return told
+        options["security"] = [{"key": []}]
+    return options
 
 
 def parameters(place: str, form: type[Struct]) -> list[dict[str, Any]]:
@@ -129,11 +129,11 @@ def document(app: OpenAPI, *forms: type[Struct]) -> bytes:
     Args:
         forms: structs that bodies of requests are read by.
     """
-    told = app.api_doc
-    _, told["components"]["schemas"] = msgspec.json.schema_components(
+    document = app.api_doc
+    _, document["components"]["schemas"] = msgspec.json.schema_components(
         [Answer, ModelCard, ModelList, Readiness, Problem, *forms], ref_template=SCHEMAS + "{name}"
     )
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(document)
 
 
 class ModelList(Struct, frozen=True):
@@ -171,16 +171,16 @@ def _problems(status: int, codes: list[str]) -> dict[str, Any]:
         code: {"value": msgspec.to_builtins(problems.problem(code, "What to do, in a sentence."))}
         for code in codes
     }
-    told: dict[str, Any] = {
+    response: dict[str, Any] = {
         "description": "; ".join(KINDS[code].title for code in codes),
         "content": {
             problems.MEDIA_TYPE: {"schema": {"$ref": SCHEMAS + Problem.__name__}, "examples": examples}
         },
     }
     if status == 401:
-        told["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
+        response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
     if status == 429:
-        told["headers"] = {
+        response["headers"] = {
             "Retry-After": {"schema": {"type": "integer"}, "required": True, "description": "seconds"}
         }
-    return told
+    return response

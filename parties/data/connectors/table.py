@@ -95,7 +95,7 @@ def _repeated(frame: pd.DataFrame) -> list[Problem]:
 
 
 def _features(frame: pd.DataFrame, data: Data, problems: list[Problem]) -> list[str]:
-    taken = {*data.keys.values(), data.label, data.weight, *data.exclude} | ({data.day} - {*data.include})
+    reserved = {*data.keys.values(), data.label, data.weight, *data.exclude} | ({data.day} - {*data.include})
     for name in data.exclude:
         if name not in frame.columns:
             problems.append(Problem(name, 0, "excluded, but there is no such column; correct data.exclude"))
@@ -103,7 +103,7 @@ def _features(frame: pd.DataFrame, data: Data, problems: list[Problem]) -> list[
         if name not in frame.columns:
             problems.append(Problem(name, 0, "included, but no such column; correct data.include"))
     present = [str(name) for name in frame.columns]
-    names = [name for name in data.include or present if name in present and name not in taken]
+    names = [name for name in data.include or present if name in present and name not in reserved]
     for name in sorted({column for columns in data.groups.values() for column in columns} - {*names}):
         problems.append(Problem(name, 0, "grouped, but it is no feature column; correct data.groups"))
     if not names:

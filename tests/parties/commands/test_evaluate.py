@@ -56,7 +56,7 @@ def test_the_table_its_json_and_its_page_tell_the_same(run: Run, trained: Config
     assert shown.exit_code == 0, shown.output
     told = json.loads(run(*options, "--json").stdout)
     assert (told["rows_are"], told["rows"], told["days"]) == ("source", 200, 4)
-    assert told["asked"] == {"alerts_per_day": 5, "cost_of_alert": 2.0}
+    assert told["alert_terms"] == {"alerts_per_day": 5, "cost_of_alert": 2.0}
     assert [view["name"] for view in told["views"]] == ["bank alone", "together"]
     saved = f"{told['views'][1]['measures']['money_saved']:,.0f}"
     line = next(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from parties.label.evaluation import Asked, Evaluation, evaluation
+from parties.label.evaluation import AlertTerms, Evaluation, evaluation
 from parties.label.evaluation_data import EvaluationData
 from vfl.errors import DataError
 
@@ -39,7 +39,7 @@ def scored() -> EvaluationData:
 
 def test_measures_are_those_of_scikit_learn(scored: EvaluationData) -> None:
     """Ranking, recall, precision at k, money and calibration of each view."""
-    found = evaluation(scored, Asked(alerts_per_day=10, cost_of_alert=3.0))
+    found = evaluation(scored, AlertTerms(alerts_per_day=10, cost_of_alert=3.0))
     assert (found.rows, found.positives, found.days) == (800, int(scored.labels.sum()), 8)
     assert [(view.name, view.partners) for view in found.views] == list(scored.partners.items())
     for view in found.views:
@@ -62,7 +62,7 @@ def test_measures_are_those_of_scikit_learn(scored: EvaluationData) -> None:
 
 def test_partners_add_what_lies_between_the_views(scored: EvaluationData) -> None:
     """Differences to the label party alone, within their intervals, beyond chance where they are large."""
-    found = evaluation(scored, Asked())
+    found = evaluation(scored, AlertTerms())
     assert [gain.name for gain in found.added] == ["+ telco", "together"]
     base = found.views[0].measures
     for gain, view in zip(found.added, found.views[1:], strict=True):
@@ -74,7 +74,7 @@ def test_partners_add_what_lies_between_the_views(scored: EvaluationData) -> Non
 
 def test_the_threshold_of_least_cost_saves_most(scored: EvaluationData) -> None:
     """No other threshold on all parties' scores saves more."""
-    best = evaluation(scored, Asked(cost_of_alert=3.0)).least_cost
+    best = evaluation(scored, AlertTerms(cost_of_alert=3.0)).least_cost
     assert best is not None
     saved = [
         scored.amounts[(scored.together >= score) & (scored.labels == 1)].sum()
@@ -83,13 +83,13 @@ def test_the_threshold_of_least_cost_saves_most(scored: EvaluationData) -> None:
     ]
     assert best.money_saved == pytest.approx(max(saved))
     assert best.alerts == (scored.together >= best.threshold).sum()
-    assert evaluation(scored, Asked()).least_cost is None
+    assert evaluation(scored, AlertTerms()).least_cost is None
 
 
 def test_what_is_not_given_is_left_out(scored: EvaluationData) -> None:
     """No money without amounts, and no calibration of margins; the JSON says so."""
     margins = {name: of * 9 - 5 for name, of in scored.scores.items()}
-    found = evaluation(replace(scored, amounts=None, days=None, scores=margins), Asked(cost_of_alert=1))
+    found = evaluation(replace(scored, amounts=None, days=None, scores=margins), AlertTerms(cost_of_alert=1))
     of = found.together
     assert (of.money_saved, of.brier, of.calibration, found.days, found.least_cost) == (None,) * 5
     assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
@@ -98,7 +98,9 @@ def test_what_is_not_given_is_left_out(scored: EvaluationData) -> None:
 def test_weights_count_in_rankings_and_not_in_alerts(scored: EvaluationData) -> None:
     """A row of weight 2 counts twice among rows, but is one alert."""
     weights = np.random.default_rng(1).integers(1, 3, 800).astype(np.float32)
-    weighted, plain = (evaluation(replace(scored, weights=of), Asked()).together for of in (weights, None))
+    weighted, plain = (
+        evaluation(replace(scored, weights=of), AlertTerms()).together for of in (weights, None)
+    )
     expected = metrics.roc_auc_score(scored.labels, scored.together, sample_weight=weights)
     assert weighted.roc_auc == pytest.approx(expected)
     assert (weighted.precision_at_k, weighted.money_saved) == (plain.precision_at_k, plain.money_saved)
@@ -107,4 +109,4 @@ def test_weights_count_in_rankings_and_not_in_alerts(scored: EvaluationData) -> 
 def test_rows_of_one_label_cannot_be_ranked(scored: EvaluationData) -> None:
     """The message says what to look at."""
     with pytest.raises(DataError, match="both labels"):
-        evaluation(replace(scored, labels=np.ones(800, np.float32)), Asked())
+        evaluation(replace(scored, labels=np.ones(800, np.float32)), AlertTerms())

@@ -77,7 +77,7 @@ def test_an_entry_removed_behind_new_numbers_is_told(number: int) -> None:
     """Without the gap in the numbers the hashes still tell."""
     rows = linked(8)
     del rows[number - 1]
-    text = f"entry {number} was removed, and those after it were numbered anew"
+    text = f"entry {number} was removed, and later entries were renumbered"
     assert list(verify_chain(renumbered(rows))) == [Finding(number, text)]
 
 

@@ -30,7 +30,7 @@ class Recorder:
     def append(
         self, direction: str, peer: str, request: bytes | Frame, reply: bytes | None, outcome: str
     ) -> None:
-        self.entries.append((direction, peer, Frame.of(request).content, reply, outcome))
+        self.entries.append((direction, peer, Frame.read(request).content, reply, outcome))
 
 
 class Broken(Recorder):
@@ -71,7 +71,7 @@ def test_a_reply_passes_unchanged_and_is_recorded(reply: bytes, outcome: str) ->
 def test_a_frame_whose_heading_was_read_is_sent_as_its_bytes() -> None:
     """Channels hand it on with its heading; the peer sees bytes."""
     ledger, seen = Recorder(), list[bytes]()
-    channel(REPLY, ledger, seen).exchange("bureau", Frame.of(REQUEST))
+    channel(REPLY, ledger, seen).exchange("bureau", Frame.read(REQUEST))
     assert seen == [REQUEST]
     assert ledger.entries == [("out", "bureau", REQUEST, REPLY, "ok")]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parties.label.evaluation import Asked, Evaluation, evaluation
+from parties.label.evaluation import AlertTerms, Evaluation, evaluation
 from parties.label.evaluation_data import EvaluationData
 from parties.storage.model_store import ModelRecord
 
@@ -40,7 +40,7 @@ def scored() -> EvaluationData:
 
 @pytest.fixture(scope="session")
 def found(scored: EvaluationData) -> Evaluation:
-    return evaluation(scored, Asked(alerts_per_day=4, cost_of_alert=12.5))
+    return evaluation(scored, AlertTerms(alerts_per_day=4, cost_of_alert=12.5))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from parties.label.evaluation import Asked, Evaluation, evaluation
+from parties.label.evaluation import AlertTerms, Evaluation, evaluation
 from parties.label.evaluation_data import EvaluationData
 from parties.report import page
 from parties.storage.model_store import ModelRecord
@@ -151,7 +151,7 @@ def assert_shown(cell: str, value: float) -> None:
 
 def test_names_are_text_whatever_they_are(bare: EvaluationData, record: ModelRecord) -> None:
     """A name that looks like markup is shown, not run, in the text and in the plots."""
-    found = evaluation(bare, Asked())
+    found = evaluation(bare, AlertTerms())
     text = page.render(found, bare, record)
     assert "<script" not in text
     assert "&lt;script src=//evil.example&gt;" in text

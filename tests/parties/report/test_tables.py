@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from parties.label.evaluation import Asked, Evaluation, Gain, evaluation
+from parties.label.evaluation import AlertTerms, Evaluation, Gain, evaluation
 from parties.label.evaluation_data import EvaluationData
 from parties.report import tables
 
@@ -56,7 +56,7 @@ def test_the_summary_claims_no_more_than_the_interval(
 
 def test_what_is_not_known_has_no_line(bare: EvaluationData) -> None:
     """Without amounts, days and probabilities there is no money, no day and no calibration."""
-    text = tables.to_text(evaluation(bare, Asked()))
+    text = tables.to_text(evaluation(bare, AlertTerms()))
     assert "precision at the top 50" in text
     for absent in ("money", "days", "calibration", "Brier", "save"):
         assert absent not in text
@@ -64,4 +64,6 @@ def test_what_is_not_known_has_no_line(bare: EvaluationData) -> None:
 
 def test_rows_of_training_are_told_as_such(scored: EvaluationData) -> None:
     """Nobody takes training rows for a proof."""
-    assert "better than it is" in tables.population(evaluation(replace(scored, rows_are="training"), Asked()))
+    assert "better than it is" in tables.population(
+        evaluation(replace(scored, rows_are="training"), AlertTerms())
+    )

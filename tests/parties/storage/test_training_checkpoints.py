@@ -25,7 +25,7 @@ def checkpoints(bank: Config) -> TrainingCheckpoints:
 
 
 def begin(model: str = "m1") -> Training:
-    return Training.of(PARAMS, model=model, alignment="a1", validation_fraction=0.2)
+    return Training.begin(PARAMS, model=model, alignment="a1", validation_fraction=0.2)
 
 
 def test_a_training_comes_back_with_its_parameters(checkpoints: TrainingCheckpoints) -> None:

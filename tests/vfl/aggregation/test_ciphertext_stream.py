@@ -26,12 +26,12 @@ class Table:
     """Ciphertexts by row, which notes what rows are asked for."""
 
     def __init__(self, ciphertexts):
-        self.ciphertexts = ciphertexts
+        self._ciphertexts = ciphertexts
         self.asked = []
 
-    def of(self, rows):
+    def ciphertexts(self, rows):
         self.asked.append(rows.tolist())
-        return self.ciphertexts[rows]
+        return self._ciphertexts[rows]
 
 
 class Arrivals:

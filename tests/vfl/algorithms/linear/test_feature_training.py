@@ -131,7 +131,7 @@ def test_a_direction_is_written_down_before_it_leaves(bench):
     part = bench.party.parts["again"]
     assert (closed.base, closed.unknown) == (part.terms.base, part.terms.unknown())
     assert np.abs(part.terms.coefficients).max() > 0
-    with pytest.raises(NotAligned, match="train anew under another name"):
+    with pytest.raises(NotAligned, match="train again under another name"):
         bench.open("again", l2=2.0)
 
 

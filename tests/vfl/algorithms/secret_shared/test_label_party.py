@@ -172,7 +172,7 @@ def test_frames_are_as_long_whatever_the_labels(consortium, linear, private_key,
     [
         ({"loss": "poisson"}, False, "logistic loss"),
         ({"l1_ratio": 0.5}, False, "no L1 penalty"),
-        ({}, True, "no sample weights"),
+        ({}, True, "without sample weights"),
     ],
 )
 def test_what_needs_the_plain_mode_is_refused(consortium, linear, private_key, params, weighted, message):
@@ -233,15 +233,17 @@ def test_the_plan_is_checked_by_the_feature_party(consortium, linear, private_ke
     """Matrices with a number that is not finite are refused, and nothing is kept."""
     people, y = people_of(linear, rows=120)
     group = consortium(people.label, people.parties)
-    monkeypatch.setattr(label_party.Plan, "of", broken_plan(label_party.Plan.of))
+    monkeypatch.setattr(
+        label_party.Plan, "from_cross_products", broken_plan(label_party.Plan.from_cross_products)
+    )
     with pytest.raises(PeerRefused, match="not finite"):
         fit(group, y, shared(max_iter=1), private_key)
     assert not group.parties["telco"].parts
 
 
-def broken_plan(of):
+def broken_plan(plan_of):
     def broken(*arguments):
-        plan = of(*arguments)
+        plan = plan_of(*arguments)
         plan.gain[0, 0] = np.nan
         return plan
 

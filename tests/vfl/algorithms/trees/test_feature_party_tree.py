@@ -19,7 +19,7 @@ class Sums:
     def __init__(self):
         self.positions = []
 
-    def of(self, residues, positions, rows):
+    def sum_by_bin(self, residues, positions, rows):
         assert np.array_equal(residues[positions, 0], rows)  # each row with its own ciphertext
         self.positions.append(positions.tolist())
         return rows

@@ -63,7 +63,7 @@ def peer(key):
 class Encrypted:
     """Stands for the ciphertexts of rows: each names its row."""
 
-    def of(self, rows):
+    def ciphertexts(self, rows):
         return np.repeat(rows.astype(np.uint64)[:, None], LIMBS, axis=1)
 
 

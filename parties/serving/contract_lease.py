@@ -53,27 +53,35 @@ class ContractLease:
                 self._contract = None
 
     def renew(self) -> None:
-        """Have the next contract signed when the current one is about to end, which stays until then."""
-        contract = self._contract
-        if contract is None or not is_ending(contract.terms, self._timing.clock()):
-            return
-        if time.monotonic() - self._last_renewal < self._timing.renewal:
-            return
-        self._last_renewal = time.monotonic()
-        try:
-            renewed = self._obtain()
-            with self._lock:
-                self._contract = renewed
-        except VflError as error:
+        """Have the next contract signed when the current one is about to end, which stays until then.
+
+        Should the current one end meanwhile, callers wait for this proposal: a second one would be a second
+        contract.
+        """
+        with self._lock:
+            contract, now = self._contract, time.monotonic()
+            if contract is None or not is_ending(contract.terms, self._timing.clock()):
+                return
+            if self._pending is not None or now - self._last_renewal < self._timing.renewal:
+                return
+            self._last_renewal = now
+            pending = self._pending = Future()
+        self._propose(pending)
+        error = pending.exception()
+        if isinstance(error, VflError):
             log.warning("the contract that is about to end is not renewed: %s", error)
+        elif error is not None:
+            raise error
 
     def _propose(self, pending: Future[SignedContract]) -> None:
-        contract: SignedContract | None = None
+        """Have a contract signed, and tell all who wait how that went; a failure leaves the current one."""
         try:
             contract = self._obtain()
-            pending.set_result(contract)
         except BaseException as error:
+            with self._lock:
+                self._pending = None
             pending.set_exception(error)
-        finally:
+        else:
             with self._lock:
                 self._contract, self._pending = contract, None
+            pending.set_result(contract)

@@ -211,7 +211,7 @@ def score_one(service: Service, record: ScoreRecord, *, model: str = "m1", **opt
     return result
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait until something holds that threads bring about."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from parties.feature.dispatcher import Dispatcher
 from parties.serving.contract_lease import ContractLease
 from parties.serving.timing import Timing
 from parties.storage import database
-from tests.support.serving_world import MovableClock
+from tests.support.serving_world import MovableClock, until
 from vfl.errors import NotAllowed, PeerRefused, PeerUnreachable
 
 
@@ -117,6 +117,26 @@ def test_a_contract_is_followed_by_the_next_before_it_ends(
     assert (second != first, proposer.count) == (True, 2)
     contract_lease.renew()
     assert proposer.count == 2
+
+
+def test_a_contract_that_ends_during_its_renewal_is_renewed_once(
+    proposer: CountingProposer, clock: MovableClock
+) -> None:
+    """Who asks for a contract after the end of the first waits for the renewal that is under way."""
+    contract_lease = lease(proposer, clock)
+    first = contract_lease.current()
+    clock.days = 28
+    proposer.free.clear()
+    with ThreadPoolExecutor(2) as pool:
+        renewal = pool.submit(contract_lease.renew)
+        until(lambda: proposer.count == 2)
+        clock.days = 31
+        second = pool.submit(contract_lease.current)
+        assert not wait([second], timeout=0.1).done
+        proposer.free.set()
+        renewal.result(60)
+        assert second.result(60) != first
+    assert (contract_lease.current(), proposer.count) == (second.result(), 2)
 
 
 def test_without_a_renewal_the_contract_holds_to_its_end(

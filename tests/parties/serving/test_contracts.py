@@ -133,6 +133,9 @@ def test_a_contract_is_renewed_under_load(world: Any) -> None:
                 result = score_one(service, record(key))
                 found.append((result.mode, result.score == world.scores[key]))
 
+    def proposals() -> int:
+        return (messages(bank) - before)["ProposeContract"]
+
     keys = list(world.scores)[100:400]
     bank = for_purpose(world.bank, "renewal")
     before = messages(bank)
@@ -140,14 +143,14 @@ def test_a_contract_is_renewed_under_load(world: Any) -> None:
     with Service(bank, timing=timing) as service, ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask, keys[part::4]) for part in range(4)]
         try:
-            for days in (28, 31, 58, 61):
+            for days, contracts in ((28, 2), (31, 2), (58, 3), (61, 3)):
                 world.clock.days = days
+                until(lambda contracts=contracts: proposals() >= 2 * contracts)  # type: ignore[misc]
                 count = len(found)
                 until(lambda count=count: len(found) > count + 50)  # type: ignore[misc]
-                time.sleep(1.2)  # the service looks once a second
         finally:
             stop.set()
         for asked in asking:
             asked.result()
     assert set(found) == {("joint", True)}
-    assert (messages(bank) - before)["ProposeContract"] == 2 * 3, "one at the start, and one for each renewal"
+    assert proposals() == 2 * 3, "one at the start, and one for each renewal"

@@ -123,19 +123,22 @@ def test_a_contract_is_renewed_under_load(world: Any) -> None:
     """Every request is joint and right while clocks pass the last tenth of the contract, and its end."""
     publish(world.bank, "m1")
     stop = threading.Event()
-    found: list[tuple[str, bool]] = []
+    found: list[tuple[str, bool, tuple[str, ...]]] = []
 
     def ask(keys: list[str]) -> None:
         while not stop.is_set():
             for key in keys:
                 result = score_one(service, record(key))
-                found.append((result.mode, result.score == world.scores[key]))
+                parties = tuple(sorted(set(result.parties.values()) - {"unknown_customer"}))
+                found.append((result.mode, result.score == world.scores[key], parties))
 
     def proposals() -> int:
         return (messages(bank) - before)["ProposeContract"]
 
     keys = list(world.scores)[100:400]
-    bank = for_purpose(world.bank, "renewal")
+    # A busy machine may take long to answer: what is judged is that no contract is missing.
+    patient = msgspec.structs.replace(world.bank.serving, budget_ms=10_000)
+    bank = msgspec.structs.replace(for_purpose(world.bank, "renewal"), serving=patient)
     before = messages(bank)
     timing = Timing(clock=world.clock, renewal=0.0)
     with Service(bank, timing=timing) as service, ThreadPoolExecutor(4) as pool:
@@ -150,5 +153,5 @@ def test_a_contract_is_renewed_under_load(world: Any) -> None:
             stop.set()
         for asked in asking:
             asked.result()
-    assert set(found) == {("joint", True)}
+    assert set(found) == {("joint", True, ("answered",))}
     assert proposals() == 2 * 3, "one at the start, and one for each renewal"

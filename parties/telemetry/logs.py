@@ -66,7 +66,8 @@ def configure(settings: Log, *, stream: TextIO | None = None, quiet: bool = Fals
         threading.excepthook = lambda args: _fault(args.exc_type, args.exc_traceback)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+# Python 3.10 cannot subscript this class when it runs.
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to what standard error is at the moment, unless given another stream."""
 
     def __init__(self, stream: TextIO | None) -> None:

@@ -80,7 +80,8 @@ def shared_sums(columns: Float32, max_bin: int, depth: int, sampled: float = 1.0
 class Counting:
     """Counts multiplications in place of arithmetic modulo n^2."""
 
-    multiplications = 0
+    def __init__(self) -> None:
+        self.multiplications = 0
 
     def sum_by_group(
         self, residues: Limbs, rows: npt.NDArray[np.int64], groups: npt.NDArray[np.int32], n_groups: int
